@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+/// Names in the store: an entry's is its key, and on the way in and out `<key><stage><16 hex digits>`.
+namespace flashbias::cache {
+
+inline constexpr std::string_view kUnfinished = ".new-";  ///< before its publication
+inline constexpr std::string_view kSetAside = ".bad-";    ///< failed its checks
+inline constexpr std::string_view kRemoved = ".old-";     ///< about to be deleted
+
+/// A name that nobody else takes, on any host that shares the directory.
+[[nodiscard]] std::string unique_name(std::string_view key, std::string_view stage);
+
+[[nodiscard]] bool is_key(std::string_view name);
+[[nodiscard]] bool is_set_aside(std::string_view name);
+
+/// The key in front of a name.
+[[nodiscard]] std::string_view key_of(std::string_view name);
+
+}  // namespace flashbias::cache

@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "cache/entry_directory.hpp"
+#include "cache/entry_name.hpp"
+#include "cache/store_directory.hpp"
+#include "flashbias/cache.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias::cache {
+namespace {
+
+/// An entry being written under a name of its own, removed unless it is published.
+class UnfinishedEntry {
+ public:
+  UnfinishedEntry(const FileDescriptor& store, const std::filesystem::path& directory, const std::string& key)
+      : store_(store), name_(unique_name(key, kUnfinished)), path_(directory / name_) {
+    if (mkdirat(store_.get(), name_.c_str(), 0700) != 0) throw_errno("create a directory");
+  }
+  ~UnfinishedEntry() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  UnfinishedEntry(const UnfinishedEntry&) = delete;
+  UnfinishedEntry& operator=(const UnfinishedEntry&) = delete;
+
+  void write(const Entry& entry) const {
+    const FileDescriptor directory = open_at(store_, name_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory.is_open()) throw_errno("open a directory");
+    write_entry(directory, entry);
+  }
+
+  void publish(const std::string& key) const {
+    if (!rename_at(store_, name_.c_str(), key.c_str())) {
+      const bool is_there = errno == EEXIST || errno == ENOTEMPTY;
+      if (is_there) return;
+      throw_errno("rename a directory");
+    }
+    synchronise(store_);
+  }
+
+ private:
+  const FileDescriptor& store_;
+  std::string name_;
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+void DiskStore::publish(const Entry& entry) const {
+  const FileDescriptor store = create_store(directory_);
+  try {
+    check_entry(entry);
+    const UnfinishedEntry unfinished(store, directory_, entry.key);
+    unfinished.write(entry);
+    unfinished.publish(entry.key);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::cache,
+                fmt::format("cannot add {} to the cache {}: {}", entry.key, directory_.string(), error.what()));
+  }
+}
+
+}  // namespace flashbias::cache

@@ -1,0 +1,317 @@
+#include "codegen/bias_emitter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "codegen/cuda_expression.hpp"
+#include "codegen/cuda_types.hpp"
+#include "codegen/hoisting.hpp"
+#include "codegen/rewrite.hpp"
+#include "codegen/shared_layout.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+/// Builds the struct member by member; each method writes one hook of templates/bias_hooks.cuh, or nothing where the
+/// bias does not need it.
+class BiasEmitter {
+ public:
+  BiasEmitter(const KernelPlan& plan, const BiasProgram& program)
+      : plan_(plan), program_(program), hoisted_(hoist(program)), tables_(shared_tables(program)) {
+    for (const InputSpec& input : plan.inputs)
+      if (input.kind == Op::pair_input && pair_input_used(input.name)) pair_inputs_.push_back(input);
+  }
+
+  std::string emit() {
+    if (is_empty()) return "#include \"no_bias.cuh\"\n\nusing Bias = NoBias;\n";
+    includes();
+    head_terms();
+    row_terms();
+    key_terms();
+    diagonal_term();
+    score_term();
+    row_offset();
+    bias();
+    return text_;
+  }
+
+ private:
+  [[nodiscard]] bool has_head_terms() const { return program_.has_kv_slope() || !hoisted_.head.empty(); }
+  [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
+  [[nodiscard]] bool has_key_terms() const { return key_term_words(program_, hoisted_) > 0; }
+  [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
+  [[nodiscard]] bool is_empty() const {
+    return program_.factors.empty() && !program_.has_score_terms() && !has_row_offset();
+  }
+
+  [[nodiscard]] bool pair_input_used(const std::string& name) const {
+    return any_node(program_.score,
+                    [&](const ExprNode& node) { return node.op == Op::pair_input && node.name == name; });
+  }
+
+  template <class... T>
+  void line(fmt::format_string<T...> format, T&&... args) {
+    text_ += fmt::format(format, std::forward<T>(args)...) + "\n";
+  }
+
+  void includes() {
+    line("#include \"bias_hooks.cuh\"");
+    if (!program_.factors.empty()) line("#include \"factors.cuh\"");
+    if (has_key_terms()) line("#include \"key_terms.cuh\"");
+    if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
+    if (!tables_.empty()) line("#include \"table.cuh\"");
+    if (!pair_inputs_.empty()) line("#include \"pair_rows.cuh\"");
+    line("");
+  }
+
+  void members(const std::vector<HoistedValue>& values) {
+    for (const HoistedValue& value : values)
+      line("  {} {};  // {}", cuda_type(value.meaning), value.name, to_string(value.meaning));
+  }
+
+  void assign(const std::string& target, const Expr& meaning, const CudaScope& scope) {
+    const CudaExpression code = to_cuda(meaning, scope);
+    if (code.statements.empty())
+      line("{} = {};", target, code.value);
+    else
+      line("{{\n{}{} = {};\n}}", code.statements, target, code.value);
+  }
+
+  /// The body of a function that fills `terms`.
+  void assign_all(const std::vector<HoistedValue>& values, const CudaScope& scope) {
+    for (const HoistedValue& value : values) assign("terms." + value.name, value.meaning, scope);
+  }
+
+  void head_terms() {
+    if (!has_head_terms()) return;
+    line("// What the bias needs of a head.\nstruct HeadTerms {{");
+    if (program_.has_kv_slope()) {
+      line("  float kv_slope;  // {}", to_string(program_.kv_slope));
+      line("  int kv_origin;   // positions count from here: the key of the largest bias that the block sees");
+    }
+    members(hoisted_.head);
+    line("}};\n");
+    line(
+        "__device__ __forceinline__ HeadTerms head_terms(const Parameters& p, const Block& block) {{\nHeadTerms "
+        "terms;");
+    if (program_.has_kv_slope()) {
+      assign("terms.kv_slope", program_.kv_slope, {});
+      line("terms.kv_origin = terms.kv_slope > 0.0f ? block.kv_end - 1 : 0;");
+    }
+    assign_all(hoisted_.head, {});
+    line("return terms;\n}}\n");
+  }
+
+  [[nodiscard]] std::string head_parameter() const { return has_head_terms() ? ", const HeadTerms& head" : ""; }
+  [[nodiscard]] std::string head_argument() const { return has_head_terms() ? ", head" : ""; }
+
+  void row_terms() {
+    if (!has_row_terms()) return;
+    line("// What the bias needs of a query row.\nstruct RowTerms {{");
+    members(hoisted_.row);
+    line("}};\n");
+    line("__device__ __forceinline__ RowTerms row_terms(const Parameters& p, const Block& block, int q_index) {{");
+    line("RowTerms terms;");
+    assign_all(hoisted_.row, {});
+    line("return terms;\n}}\n");
+  }
+
+  void key_terms() {
+    if (!has_key_terms()) return;
+    line("// What the bias needs of a key.\nstruct KeyTerms {{");
+    if (program_.has_key_column()) line("  float column;  // added to each of the key's scores");
+    members(hoisted_.key);
+    line("}};\n");
+    line(
+        "__device__ __forceinline__ KeyTerms key_terms(const Parameters& p, const Block& block{}, int kv_index) {{\n"
+        "KeyTerms terms;",
+        head_parameter());
+    if (program_.has_key_column()) key_column();
+    assign_all(hoisted_.key, {});
+    line("return terms;\n}}\n");
+  }
+
+  void key_column() {
+    const std::string slope = "head.kv_slope * static_cast<float>(kv_index - head.kv_origin)";
+    const bool rest = !(hoisted_.key_column.op() == Op::real_literal && hoisted_.key_column.node().real == 0);
+    if (!rest) {
+      line("terms.column = {};", slope);
+      return;
+    }
+    assign("terms.column", hoisted_.key_column, {});
+    if (program_.has_kv_slope()) line("terms.column += {};", slope);
+  }
+
+  void diagonal_term() {
+    if (!program_.has_diagonal()) return;
+    const CudaExpression code = to_cuda(hoisted_.diagonal, {.q_index = "0", .kv_index = "difference"});
+    line("// The bias where kv_index - q_index == difference.");
+    line("__device__ __forceinline__ float diagonal_term(const Parameters& p, const Block& block{}, int difference) {{",
+         head_parameter());
+    line("{}return {};\n}}\n", code.statements, code.value);
+  }
+
+  void row_offset() {
+    if (!has_row_offset()) return;
+    const CudaExpression code = to_cuda(program_.row_offset, {});
+    const bool needs_origin = any_node(program_.row_offset, [](const ExprNode& node) { return node.op == Op::named; });
+    line("// What the softmax ignores: the terms of the query alone.");
+    line("__device__ __forceinline__ float row_offset_term(const Parameters& p, const Block& block, int q_index{}) {{",
+         needs_origin ? ", int kv_origin" : "");
+    line("{}return {};\n}}\n", code.statements, code.value);
+    row_offset_arguments_ = needs_origin ? ", head.kv_origin" : "";
+  }
+
+  /// An expression of the score's own, beyond one value of the key or the diagonal.
+  void score_term() {
+    if (!program_.has_score()) return;
+    const CudaExpression code = to_cuda(hoisted_.score, {.tables_in_shared_memory = true});
+    score_ = code.value;
+    score_statements_ = code.statements;
+  }
+
+  void storage() {
+    line("struct Storage {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line("FactorTiles<{}> factors{};", program_.factors[i].rank, i);
+    if (has_key_terms()) line("KeyTermColumns<KeyTerms> key_terms;");
+    if (program_.has_diagonal()) line("Diagonals diagonals;");
+    for (const SharedTable& table : tables_) line("SharedTable<{}> {}_table;", table.entries, table.name);
+    line("}};\n");
+  }
+
+  void bias() {
+    line("struct Bias : BiasHooks {{");
+    storage();
+    line("const Parameters& p;\nconst Block& block;\nStorage& storage;");
+    if (has_head_terms()) line("HeadTerms head;");
+    if (has_row_terms()) line("RowTerms rows[kRowSlots];");
+    for (const InputSpec& input : pair_inputs_)
+      line("PairRows<{}> {}_rows;", cuda_element_type(input.dtype), input.name);
+    if (has_key_terms()) line("KeyTerms next_key;");
+    if (program_.has_diagonal()) line("float next_diagonals[Diagonals::kPerThread];");
+    line("");
+    constructor();
+    load_queries();
+    load_keys();
+    fetch_and_publish();
+    accumulate();
+    add();
+    if (!program_.factors.empty() || program_.has_score_terms())
+      line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
+    if (has_row_offset())
+      line(
+          "__device__ float row_offset(int slot) const {{\n"
+          "return row_offset_term(p, block, min(block.q_start + row_of_slot(slot), p.q_length - 1){});\n}}",
+          row_offset_arguments_);
+    line("}};");
+  }
+
+  void constructor() {
+    line("__device__ Bias(const Parameters& parameters, const Block& work, Storage& shared)");
+    line(": p(parameters), block(work), storage(shared)");
+    for (const InputSpec& input : pair_inputs_) line(", {0}_rows(parameters.{0}_input, parameters, work)", input.name);
+    line("{{");
+    if (has_head_terms()) line("head = head_terms(p, block);");
+    if (has_row_terms())
+      line(
+          "#pragma unroll\nfor (int slot = 0; slot < kRowSlots; ++slot)\n"
+          "rows[slot] = row_terms(p, block, min(block.q_start + row_of_slot(slot), p.q_length - 1));");
+    line("}}\n");
+  }
+
+  void load_queries() {
+    if (program_.factors.empty() && tables_.empty()) return;
+    line("__device__ __forceinline__ void load_queries() {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line(
+          "storage.factors{0}.load_queries(elements(p.{1}_input.row(block.batch, block.head, block.q_start)), "
+          "p.{1}_input.row_stride, block.q_end - block.q_start);",
+          i, program_.factors[i].q_input);
+    for (const SharedTable& table : tables_)
+      line("storage.{0}_table.load(p.{0}_input.row(block.batch, block.head, 0));", table.name);
+    line("}}\n");
+  }
+
+  void load_keys() {
+    if (program_.factors.empty()) return;
+    line("__device__ __forceinline__ void load_keys(int kv_start) {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line(
+          "storage.factors{0}.load_keys(elements(p.{1}_input.row(block.batch, block.head, kv_start)), "
+          "p.{1}_input.row_stride, p.kv_length - kv_start);",
+          i, program_.factors[i].k_input);
+    line("}}\n");
+  }
+
+  void fetch_and_publish() {
+    if (!has_key_terms() && !program_.has_diagonal()) return;
+    line("__device__ __forceinline__ void fetch(int kv_start) {{");
+    if (has_key_terms())
+      line(
+          "next_key = key_terms(p, block{}, min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1));",
+          head_argument());
+    if (program_.has_diagonal())
+      line(
+          "#pragma unroll\nfor (int i = 0; i < Diagonals::kPerThread; ++i)\n"
+          "next_diagonals[i] = diagonal_term(p, block{}, Diagonals::difference(kv_start, block.q_start, i));",
+          head_argument());
+    line("}}\n");
+    line("__device__ __forceinline__ void publish(int stage) {{");
+    if (has_key_terms())
+      line("if (threadIdx.x < kBlockK) storage.key_terms.store(stage, static_cast<int>(threadIdx.x), next_key);");
+    if (program_.has_diagonal()) line("storage.diagonals.store(stage, next_diagonals);");
+    line("}}\n");
+  }
+
+  void accumulate() {
+    if (program_.factors.empty()) return;
+    line("__device__ __forceinline__ void accumulate(Scores& scores) const {{\nscale_scores(scores, p.softmax_scale);");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i) line("storage.factors{}.accumulate(scores);", i);
+    line("}}\n");
+  }
+
+  void add() {
+    if (!program_.has_score_terms()) return;
+    line("__device__ __forceinline__ void add(Scores& scores, int kv_start, int stage) const {{");
+    line("#pragma unroll\nfor (int n = 0; n < kScoreTiles; ++n) {{\nconst int column = column_of_tile(n);");
+    if (has_key_terms()) line("KeyTerms keys[2];\nstorage.key_terms.load_pair(keys, stage, column);");
+    line("#pragma unroll\nfor (int slot = 0; slot < kRowSlots; ++slot) {{");
+    if (has_row_terms()) line("const RowTerms& row = rows[slot];");
+    for (const InputSpec& input : pair_inputs_)
+      line("PairRows<{1}>::Value {0}_pair[2];\n{0}_rows.read({0}_pair, slot, kv_start + column);", input.name,
+           cuda_element_type(input.dtype));
+    line("#pragma unroll\nfor (int c = 0; c < 2; ++c) {{");
+    if (!hoisted_.key.empty()) line("const KeyTerms& key = keys[c];");
+    text_ += score_statements_;
+    line("float& score = scores[slot / 2][n][slot % 2 * 2 + c];");
+    line("score = {} + {};", program_.factors.empty() ? "score * p.softmax_scale" : "score", sum_of_score_terms());
+    line("}}\n}}\n}}\n}}\n");
+  }
+
+  [[nodiscard]] std::string sum_of_score_terms() const {
+    std::vector<std::string> terms;
+    if (!score_.empty()) terms.push_back(score_);
+    if (program_.has_key_column()) terms.emplace_back("keys[c].column");
+    if (program_.has_diagonal()) terms.emplace_back("storage.diagonals.at(stage, row_of_slot(slot), column + c)");
+    return terms.size() == 1 && score_.empty() ? terms[0] : fmt::format("({})", fmt::join(terms, " + "));
+  }
+
+  const KernelPlan& plan_;
+  const BiasProgram& program_;
+  HoistedScore hoisted_;
+  std::vector<SharedTable> tables_;
+  std::vector<InputSpec> pair_inputs_;
+  std::string score_;
+  std::string score_statements_;
+  std::string row_offset_arguments_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string emit_bias(const KernelPlan& plan, const BiasProgram& program) { return BiasEmitter(plan, program).emit(); }
+
+}  // namespace flashbias::codegen

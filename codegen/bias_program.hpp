@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flashbias/config.hpp"
+#include "flashbias/plan.hpp"
+
+namespace flashbias::codegen {
+
+/// A product of two inputs that runs on the tensor cores.
+struct FactorTerm {
+  std::string q_input;
+  std::string k_input;
+  int rank = 0;
+};
+
+/// A bias taken apart by what has to be computed when. Sums that are empty are the literal 0.
+struct BiasProgram {
+  std::vector<TermPlan> terms;  ///< each addend as typed, and its fate
+  Expr row_offset;              ///< once a row: what the softmax ignores; may mention kv_origin()
+  Expr kv_slope;                ///< once a head: the key column holds kv_slope * (kv_index - kv_origin) ...
+  Expr key_column;              ///< ... plus this, once a key
+  Expr diagonal;                ///< once a diagonal of the tile
+  Expr score;                   ///< for each score, beyond the key column and the diagonal
+  std::vector<FactorTerm> factors;
+
+  [[nodiscard]] bool has_kv_slope() const;
+  [[nodiscard]] bool has_key_column() const;  ///< the slope's part included
+  [[nodiscard]] bool has_diagonal() const;
+  [[nodiscard]] bool has_score() const;
+  /// A row offset counts only where the log-sum-exp is asked for or where it might not be finite.
+  [[nodiscard]] bool needs_row_offset(const AttentionConfig& config) const;
+  /// Anything at all that is added to scores one by one.
+  [[nodiscard]] bool has_score_terms() const { return has_key_column() || has_diagonal() || has_score(); }
+};
+
+/// Throws Error(invalid_config) for a bias that no lowering can serve.
+[[nodiscard]] BiasProgram lower_bias(const AttentionConfig& config);
+
+/// The key position that a thread block counts kv_index from, so that numbers stay small where they matter: the last
+/// key it sees where the slope is positive, else the first.
+[[nodiscard]] Expr kv_origin();
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,82 @@
+#include "flashbias/config.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "codegen/hash.hpp"
+#include "codegen/inputs.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias {
+namespace {
+
+constexpr int kHeadDimStep = 8;
+constexpr int kMaxHeadDim = 256;
+constexpr std::size_t kMaxInputs = 64;
+
+int head_dim_v(const AttentionConfig& config) { return config.head_dim_v == 0 ? config.head_dim : config.head_dim_v; }
+
+void validate_head_dim(std::string_view field, int value, std::string_view tensors) {
+  if (value > 0 && value <= kMaxHeadDim && value % kHeadDimStep == 0) return;
+  const int next = (value + kHeadDimStep - 1) / kHeadDimStep * kHeadDimStep;
+  const std::string remedy =
+      value > 0 && value < kMaxHeadDim ? fmt::format("; pad {} with zeros to {}", tensors, next) : "";
+  throw Error(ErrorCode::invalid_config, fmt::format("{} is {}; it must be a multiple of {} from {} to {}{}", field,
+                                                     value, kHeadDimStep, kHeadDimStep, kMaxHeadDim, remedy));
+}
+
+void validate_bias(const AttentionConfig& config) {
+  const ValueType type = config.bias.type();
+  if (type.dims != 1 || type.scalar == ScalarType::boolean) {
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("bias is `{}` ({}); it must be one number: take a component (x[0]), an inner product "
+                            "(dot(x, y)) or a choice (select(condition, a, b))",
+                            to_string(config.bias), to_string(type)));
+  }
+  const std::size_t inputs = codegen::collect_inputs(config.bias, config.dtype).size();
+  if (inputs > kMaxInputs) {
+    throw Error(ErrorCode::invalid_config, fmt::format("bias reads {} inputs; at most {} are accepted. Put several "
+                                                       "numbers a token in one input of several dims",
+                                                       inputs, kMaxInputs));
+  }
+}
+
+}  // namespace
+
+bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept {
+  return a.direction == b.direction && a.dtype == b.dtype && a.head_dim == b.head_dim &&
+         head_dim_v(a) == head_dim_v(b) && a.causal == b.causal && a.log_sum_exp == b.log_sum_exp && a.arch == b.arch &&
+         equal(a.bias, b.bias);
+}
+
+std::size_t hash_value(const AttentionConfig& config) noexcept {
+  using codegen::mix;
+  std::uint64_t hash = config.bias.node().hash;
+  hash = mix(hash, static_cast<std::uint64_t>(config.direction));
+  hash = mix(hash, static_cast<std::uint64_t>(config.dtype));
+  hash = mix(hash, static_cast<std::uint64_t>(config.head_dim));
+  hash = mix(hash, static_cast<std::uint64_t>(head_dim_v(config)));
+  hash = mix(hash, config.causal ? 1 : 0);
+  hash = mix(hash, config.log_sum_exp ? 1 : 0);
+  return mix(hash, static_cast<std::uint64_t>(config.arch.compute_capability));
+}
+
+void validate(const AttentionConfig& config) {
+  if (config.dtype != DType::f16 && config.dtype != DType::bf16) {
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("dtype is {}; q, k and v must be f16 or bf16", to_string(config.dtype)));
+  }
+  validate_head_dim("head_dim", config.head_dim, "q and k");
+  if (config.head_dim_v != 0) validate_head_dim("head_dim_v", config.head_dim_v, "v");
+  validate_bias(config);
+  const auto& archs = supported_archs();
+  if (!config.arch.is_current_device() && std::ranges::find(archs, config.arch) == archs.end()) {
+    std::string names;
+    for (const Arch arch : archs) names += to_string(arch) + ", ";
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("arch is {}; it must be one of {}or current", to_string(config.arch), names));
+  }
+}
+
+}  // namespace flashbias

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "flashbias/bias.hpp"
+
+namespace flashbias::codegen {
+
+/// What the names in an expression are called where it is evaluated.
+struct CudaScope {
+  std::string q_index = "q_index";
+  std::string kv_index = "kv_index";
+  bool tables_in_shared_memory = false;  ///< those that fit
+};
+
+/// Statements that define the repeated parts of an expression, and the expression itself.
+struct CudaExpression {
+  std::string statements;
+  std::string value;
+};
+
+[[nodiscard]] CudaExpression to_cuda(const Expr& expr, const CudaScope& scope);
+
+/// `int`, `float` or `bool`.
+[[nodiscard]] std::string cuda_type(const Expr& expr);
+
+/// Tables up to this many entries are kept in shared memory where scores look them up.
+inline constexpr int kMaxSharedTableEntries = 8192;
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <string>
+
+#include "codegen/bias_emitter.hpp"
+#include "codegen/bias_program.hpp"
+#include "codegen/cuda_types.hpp"
+#include "codegen/inliner.hpp"
+#include "flashbias/source.hpp"
+
+namespace flashbias {
+namespace {
+
+/// The explanation as a comment at the top of the file.
+std::string header(const KernelPlan& plan) {
+  std::string comment;
+  std::string text = explain(plan);
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    comment += text.substr(0, end).empty() ? "//\n" : "// " + text.substr(0, end) + "\n";
+    text = end == std::string::npos ? "" : text.substr(end + 1);
+  }
+  return comment + "\n";
+}
+
+/// The struct that codegen/parameters.hpp describes.
+std::string parameters(const KernelPlan& plan) {
+  std::string text = "struct Parameters {\n";
+  for (const char* name : {"q", "k", "v", "out"})
+    text += fmt::format("{0}u16* {1};\ni64 {1}_batch_stride, {1}_row_stride, {1}_head_stride;\n",
+                        std::string_view(name) == "out" ? "" : "const ", name);
+  if (plan.config.log_sum_exp) text += "float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";
+  for (const InputSpec& input : plan.inputs)
+    text += fmt::format("Input<{}> {}_input;\n", codegen::cuda_element_type(input.dtype), input.name);
+  text +=
+      "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles;\nfloat softmax_scale;\n"
+      "};\n";
+  return text;
+}
+
+std::string constants(const KernelPlan& plan) {
+  std::string text =
+      "using i64 = long long;\nusing u32 = unsigned int;\nusing u16 = unsigned short;\nusing u8 = unsigned char;\n\n";
+  text += fmt::format(
+      "constexpr int kHeadDim = {};\nconstexpr int kHeadDimV = {};\n"
+      "constexpr int kBlockQ = {};  // query rows a thread block\n"
+      "constexpr int kBlockK = {};  // keys a step\n"
+      "constexpr int kWarps = {};\n"
+      "constexpr int kBlocksPerMultiprocessor = {};\n\n",
+      plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps,
+      plan.tile.blocks_per_multiprocessor);
+  if (!plan.inputs.empty()) text += "#include \"input.cuh\"\n\n";
+  return text + parameters(plan);
+}
+
+std::string include(std::string_view file) { return fmt::format("#include \"{}\"\n", file); }
+
+codegen::Choices choices(const KernelPlan& plan) {
+  const AttentionConfig& config = plan.config;
+  const char* query_rows = plan.tile.query_in_registers ? "RegisterRows" : "SharedRows";
+  return {
+      {"config.cuh", constants(plan)},
+      {"element.cuh", include(config.dtype == DType::f16 ? "element_f16.cuh" : "element_bf16.cuh")},
+      {"mask.cuh", include(config.causal ? "mask_causal.cuh" : "mask_none.cuh")},
+      {"query_rows.cuh", include(plan.tile.query_in_registers ? "register_rows.cuh" : "shared_rows.cuh") +
+                             fmt::format("\nusing QueryRows = {}<kHeadDim>;\n", query_rows)},
+      {"row_statistics.cuh", include(config.log_sum_exp ? "row_log_sum_exp.cuh" : "row_none.cuh")},
+      {"bias.cuh", codegen::emit_bias(plan, codegen::lower_bias(config))},
+  };
+}
+
+}  // namespace
+
+KernelSource emit(const KernelPlan& plan) {
+  std::string text = header(plan) + codegen::inline_templates("forward.cuh", choices(plan));
+  text +=
+      fmt::format("\nstatic_assert(sizeof(SharedStorage) == {}, \"the launcher counts on it\");\n", plan.shared_bytes);
+  return {std::move(text)};
+}
+
+}  // namespace flashbias

@@ -1,0 +1,66 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "flashbias/plan.hpp"
+
+namespace flashbias {
+namespace {
+
+std::string shape_of(const InputSpec& input) {
+  switch (input.kind) {
+    case Op::head_scalar:
+      return "[B|1, H]";
+    case Op::query_input:
+      return fmt::format("[B|1, Nq, H|1, {}]", input.dims);
+    case Op::key_input:
+      return fmt::format("[B|1, Nk, H|1, {}]", input.dims);
+    case Op::table:
+      return fmt::format("[B|1, H|1, {}]", input.dims);
+    default:
+      return "[B|1, H|1, Nq, Nk]";
+  }
+}
+
+}  // namespace
+
+std::string explain(const KernelPlan& plan) {
+  std::string text = fmt::format("config: {}\n", to_string(plan.config));
+  text += fmt::format("kernel: mma.sync, {} queries x {} keys on {} warps, {} bytes of shared memory\n",
+                      plan.tile.block_q, plan.tile.block_k, plan.tile.warps, plan.shared_bytes);
+  text += fmt::format("        {}\n", plan.tile.reason);
+  if (plan.tile.allowed_spill_bytes > 0)
+    text += fmt::format("        may spill up to {} bytes a thread: measured faster than a smaller tile\n",
+                        plan.tile.allowed_spill_bytes);
+  if (plan.terms.empty()) text += "bias:   none\n";
+  for (const TermPlan& term : plan.terms)
+    text +=
+        fmt::format("bias:   {}\n        {}: {}\n", to_string(term.expression), to_string(term.lowering), term.reason);
+  for (const InputSpec& input : plan.inputs)
+    text += fmt::format("input:  {} {} {}\n", input.name, to_string(input.dtype), shape_of(input));
+  return text;
+}
+
+std::string explain_json(const KernelPlan& plan) {
+  nlohmann::ordered_json json;
+  json["config"] = to_string(plan.config);
+  json["tile"] = {{"block_q", plan.tile.block_q},
+                  {"block_k", plan.tile.block_k},
+                  {"warps", plan.tile.warps},
+                  {"blocks_per_multiprocessor", plan.tile.blocks_per_multiprocessor},
+                  {"query_in_registers", plan.tile.query_in_registers},
+                  {"allowed_spill_bytes", plan.tile.allowed_spill_bytes},
+                  {"reason", plan.tile.reason}};
+  json["shared_bytes"] = plan.shared_bytes;
+  json["terms"] = nlohmann::ordered_json::array();
+  for (const TermPlan& term : plan.terms)
+    json["terms"].push_back(
+        {{"expression", to_string(term.expression)}, {"lowering", to_string(term.lowering)}, {"reason", term.reason}});
+  json["inputs"] = nlohmann::ordered_json::array();
+  for (const InputSpec& input : plan.inputs)
+    json["inputs"].push_back({{"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});
+  return json.dump(2);
+}
+
+}  // namespace flashbias

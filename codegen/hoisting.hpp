@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/bias_program.hpp"
+
+namespace flashbias::codegen {
+
+/// A value computed ahead and kept under a name: `value0` of the head's, the row's or the key's terms.
+struct HoistedValue {
+  std::string name;
+  Expr meaning;
+};
+
+/// The bias of a score with all that can be computed less often taken out of it.
+struct HoistedScore {
+  std::vector<HoistedValue> head;  ///< once a thread block
+  std::vector<HoistedValue> row;   ///< once a query row
+  std::vector<HoistedValue> key;   ///< once a key and tile
+  Expr score;                      ///< of computed values `head.value0`, `row.value0`, `key.value0`
+  Expr key_column;                 ///< likewise, of head values
+  Expr diagonal;                   ///< likewise
+};
+
+[[nodiscard]] HoistedScore hoist(const BiasProgram& program);
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,251 @@
+#include "codegen/index_algebra.hpp"
+
+#include <algorithm>
+
+#include "codegen/rewrite.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
+constexpr std::int64_t kCoefficientLimit = std::int64_t{1} << 31;
+
+LinearForm combine(const LinearForm& a, const LinearForm& b, std::int64_t sign) {
+  return {
+      a.constant + sign * b.constant,   a.q + sign * b.q,       a.kv + sign * b.kv,      a.q_length + sign * b.q_length,
+      a.kv_length + sign * b.kv_length, a.head + sign * b.head, a.batch + sign * b.batch};
+}
+
+LinearForm scale(const LinearForm& a, std::int64_t by) {
+  return {a.constant * by, a.q * by, a.kv * by, a.q_length * by, a.kv_length * by, a.head * by, a.batch * by};
+}
+
+bool small(const LinearForm& form) {
+  const auto fits = [](std::int64_t c) { return -kCoefficientLimit < c && c < kCoefficientLimit; };
+  return fits(form.constant) && fits(form.q) && fits(form.kv) && fits(form.q_length) && fits(form.kv_length) &&
+         fits(form.head) && fits(form.batch);
+}
+
+std::optional<LinearForm> unchecked_linear_form(const Expr& expr) {
+  switch (expr.op()) {
+    case Op::integer_literal:
+      return LinearForm{.constant = expr.node().integer};
+    case Op::q_index:
+      return LinearForm{.q = 1};
+    case Op::kv_index:
+      return LinearForm{.kv = 1};
+    case Op::q_length:
+      return LinearForm{.q_length = 1};
+    case Op::kv_length:
+      return LinearForm{.kv_length = 1};
+    case Op::head:
+      return LinearForm{.head = 1};
+    case Op::batch:
+      return LinearForm{.batch = 1};
+    case Op::named:
+      return linear_form(expr.arg(0));
+    case Op::negate:
+      if (const auto a = linear_form(expr.arg(0))) return scale(*a, -1);
+      return std::nullopt;
+    case Op::add:
+    case Op::subtract: {
+      const auto a = linear_form(expr.arg(0));
+      const auto b = linear_form(expr.arg(1));
+      if (a && b) return combine(*a, *b, expr.op() == Op::add ? 1 : -1);
+      return std::nullopt;
+    }
+    case Op::multiply: {
+      const auto a = linear_form(expr.arg(0));
+      const auto b = linear_form(expr.arg(1));
+      if (!a || !b) return std::nullopt;
+      if (*a == LinearForm{.constant = a->constant}) return scale(*b, a->constant);
+      if (*b == LinearForm{.constant = b->constant}) return scale(*a, b->constant);
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Expr> sum_of_slopes(const std::optional<Expr>& a, const std::optional<Expr>& b, bool subtract) {
+  if (!a || !b) return std::nullopt;
+  return subtract ? *a - *b : *a + *b;
+}
+
+std::optional<Interval> combine_intervals(const Expr& expr, const Interval& a, const Interval& b) {
+  switch (expr.op()) {
+    case Op::add:
+      return Interval{a.low + b.low, a.high + b.high};
+    case Op::subtract:
+      return Interval{a.low - b.high, a.high - b.low};
+    case Op::multiply: {
+      const std::array products{a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high};
+      return Interval{*std::ranges::min_element(products), *std::ranges::max_element(products)};
+    }
+    case Op::divide:
+      if (a.low < 0 || b.low <= 0) return std::nullopt;
+      return Interval{a.low / b.high, a.high / b.low};
+    case Op::remainder:
+      if (a.low < 0 || b.low <= 0) return std::nullopt;
+      return Interval{0, std::min(a.high, b.high - 1)};
+    case Op::minimum:
+      return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+    case Op::maximum:
+      return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Interval> unchecked_interval(const Expr& expr) {
+  switch (expr.op()) {
+    case Op::integer_literal:
+      return Interval{expr.node().integer, expr.node().integer};
+    case Op::q_index:
+    case Op::kv_index:
+      return Interval{0, kIndexLimit - 1};
+    case Op::q_length:
+    case Op::kv_length:
+      return Interval{0, kIndexLimit};
+    case Op::named:
+      return interval(expr.arg(0));
+    case Op::negate:
+      if (const auto a = interval(expr.arg(0))) return Interval{-a->high, -a->low};
+      return std::nullopt;
+    case Op::absolute:
+      if (const auto a = interval(expr.arg(0)))
+        return Interval{std::max<std::int64_t>({0, a->low, -a->high}), std::max(-a->low, a->high)};
+      return std::nullopt;
+    case Op::select: {
+      const auto a = interval(expr.arg(1));
+      const auto b = interval(expr.arg(2));
+      if (a && b) return Interval{std::min(a->low, b->low), std::max(a->high, b->high)};
+      return std::nullopt;
+    }
+    case Op::add:
+    case Op::subtract:
+    case Op::multiply:
+    case Op::divide:
+    case Op::remainder:
+    case Op::minimum:
+    case Op::maximum: {
+      const auto a = interval(expr.arg(0));
+      const auto b = interval(expr.arg(1));
+      if (a && b) return combine_intervals(expr, *a, *b);
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<LinearForm> linear_form(const Expr& expr) {
+  if (expr.type() != ValueType{ScalarType::integer, 1}) return std::nullopt;
+  auto form = unchecked_linear_form(expr);
+  if (form && !small(*form)) return std::nullopt;
+  return form;
+}
+
+Sign sign_under_causal_mask(const Expr& expr) {
+  const auto form = linear_form(expr);
+  if (!form || form->head != 0 || form->batch != 0) return Sign::unknown;
+  // d (q_index + Nk - Nq - kv_index) + constant, where the parenthesis is at least 0 at a visible score.
+  const std::int64_t d = form->q;
+  if (form->kv != -d || form->kv_length != d || form->q_length != -d) return Sign::unknown;
+  if (d >= 0 && form->constant >= 0) return Sign::non_negative;
+  if (d <= 0 && form->constant <= 0) return Sign::non_positive;
+  return Sign::unknown;
+}
+
+bool constant_on_diagonals(const Expr& expr) {
+  if (dependence(expr).uniform()) return true;
+  if (const auto form = linear_form(expr)) return form->q == -form->kv;
+  switch (expr.op()) {
+    case Op::q_index:
+    case Op::kv_index:
+    case Op::query_input:
+    case Op::key_input:
+    case Op::pair_input:
+      return false;
+    default:
+      return std::ranges::all_of(expr.node().args, constant_on_diagonals);
+  }
+}
+
+std::optional<Expr> kv_slope(const Expr& expr) {
+  if (dependence(expr).query_only()) return Expr(0.0);
+  switch (expr.op()) {
+    case Op::named:
+      return kv_slope(expr.arg(0));
+    case Op::to_real: {
+      const auto form = linear_form(expr.arg(0));
+      if (form) return Expr(static_cast<double>(form->kv));
+      return std::nullopt;
+    }
+    case Op::negate: {
+      const auto slope = kv_slope(expr.arg(0));
+      if (slope) return -*slope;
+      return std::nullopt;
+    }
+    case Op::add:
+    case Op::subtract:
+      return sum_of_slopes(kv_slope(expr.arg(0)), kv_slope(expr.arg(1)), expr.op() == Op::subtract);
+    case Op::multiply:
+      for (const int side : {0, 1}) {
+        const Expr& factor = expr.arg(static_cast<std::size_t>(side));
+        if (!dependence(factor).uniform()) continue;
+        const auto slope = kv_slope(expr.arg(static_cast<std::size_t>(1 - side)));
+        if (slope) return factor * *slope;
+      }
+      return std::nullopt;
+    case Op::divide:
+      if (!dependence(expr.arg(1)).uniform()) return std::nullopt;
+      if (const auto slope = kv_slope(expr.arg(0))) return *slope / expr.arg(1);
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<IntegerSplit> split_query_key(const Expr& expr) {
+  const Dependence varies = dependence(expr);
+  if (varies.query_only()) return IntegerSplit{expr, Expr(0)};
+  if (varies.key_only()) return IntegerSplit{Expr(0), expr};
+  switch (expr.op()) {
+    case Op::named:
+      return split_query_key(expr.arg(0));
+    case Op::negate:
+      if (const auto a = split_query_key(expr.arg(0))) return IntegerSplit{-a->query, -a->key};
+      return std::nullopt;
+    case Op::add:
+    case Op::subtract: {
+      const auto a = split_query_key(expr.arg(0));
+      const auto b = split_query_key(expr.arg(1));
+      if (!a || !b) return std::nullopt;
+      if (expr.op() == Op::add) return IntegerSplit{a->query + b->query, a->key + b->key};
+      return IntegerSplit{a->query - b->query, a->key - b->key};
+    }
+    case Op::multiply:
+      for (const int side : {0, 1}) {
+        const Expr& factor = expr.arg(static_cast<std::size_t>(side));
+        if (!dependence(factor).uniform()) continue;
+        const auto split = split_query_key(expr.arg(static_cast<std::size_t>(1 - side)));
+        if (split) return IntegerSplit{split->query * factor, split->key * factor};
+      }
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Interval> interval(const Expr& expr) {
+  if (expr.type() != ValueType{ScalarType::integer, 1}) return std::nullopt;
+  const auto bounds = unchecked_interval(expr);
+  // Beyond this, products could overflow and 32-bit code would wrap.
+  if (!bounds || bounds->low <= -kCoefficientLimit || bounds->high >= kCoefficientLimit) return std::nullopt;
+  return bounds;
+}
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,73 @@
+#include "codegen/shared_layout.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "codegen/cuda_expression.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Members laid out one after the other, as C++ does.
+class Layout {
+ public:
+  void add(int bytes, int alignment) {
+    size_ = round_up(size_, alignment) + bytes;
+    alignment_ = std::max(alignment_, alignment);
+  }
+  void add(const Layout& nested) { add(nested.size(), nested.alignment_); }
+  /// An empty struct has one byte.
+  [[nodiscard]] int size() const { return std::max(1, round_up(size_, alignment_)); }
+
+ private:
+  int size_ = 0;
+  int alignment_ = 1;
+};
+
+/// SharedTile of templates/tile.cuh: rows padded to whole tensor-core steps and by one 16-byte chunk.
+int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8) * 2; }
+
+Layout bias_layout(const Tile& tile, const BiasProgram& program) {
+  Layout layout;
+  for (const FactorTerm& factors : program.factors) {
+    layout.add(tile_bytes(tile.block_q, factors.rank), 16);
+    layout.add(tile_bytes(tile.block_k, factors.rank), 16);
+  }
+  if (const int words = key_term_words(program, hoist(program)); words > 0) layout.add(2 * words * tile.block_k * 4, 8);
+  if (program.has_diagonal()) layout.add(2 * (tile.block_q + tile.block_k - 1) * 4, 4);
+  for (const SharedTable& table : shared_tables(program)) layout.add(table.entries * 4, 4);
+  return layout;
+}
+
+}  // namespace
+
+std::vector<SharedTable> shared_tables(const BiasProgram& program) {
+  std::vector<SharedTable> tables;
+  const std::function<void(const Expr&)> visit = [&](const Expr& e) {
+    if (e.op() == Op::named) return;
+    const int entries = static_cast<int>(e.node().integer);
+    const auto same = [&](const SharedTable& table) { return table.name == e.node().name; };
+    if (e.op() == Op::table && entries <= kMaxSharedTableEntries && std::ranges::none_of(tables, same))
+      tables.push_back({e.node().name, entries});
+    for (const Expr& arg : e.node().args) visit(arg);
+  };
+  visit(hoist(program).score);
+  return tables;
+}
+
+int key_term_words(const BiasProgram& program, const HoistedScore& hoisted) {
+  return static_cast<int>(hoisted.key.size()) + (program.has_key_column() ? 1 : 0);
+}
+
+int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+  Layout layout;
+  layout.add(tile_bytes(tile.block_q, std::max(config.head_dim, config.head_dim_v)), 16);
+  layout.add(tile_bytes(tile.block_k, config.head_dim), 16);
+  layout.add(tile_bytes(tile.block_k, config.head_dim_v), 16);
+  layout.add(bias_layout(tile, program));
+  return layout.size();
+}
+
+}  // namespace flashbias::codegen

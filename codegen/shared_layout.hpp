@@ -1,0 +1,22 @@
+#pragma once
+
+#include "codegen/bias_program.hpp"
+#include "codegen/hoisting.hpp"
+#include "flashbias/plan.hpp"
+
+namespace flashbias::codegen {
+
+/// Names of the tables that scores look up in shared memory, with their entries.
+struct SharedTable {
+  std::string name;
+  int entries = 0;
+};
+[[nodiscard]] std::vector<SharedTable> shared_tables(const BiasProgram& program);
+
+/// 4-byte numbers a key that the hoisted score keeps in shared memory.
+[[nodiscard]] int key_term_words(const BiasProgram& program, const HoistedScore& hoisted);
+
+/// sizeof(SharedStorage) in the generated source, which asserts it.
+[[nodiscard]] int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
+
+}  // namespace flashbias::codegen

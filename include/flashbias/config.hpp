@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "flashbias/bias.hpp"
+#include "flashbias/types.hpp"
+
+namespace flashbias {
+
+/// What is wanted: the part of an attention problem that changes the generated code. Sizes (batch, heads,
+/// sequence lengths, strides) and the softmax scale are launch arguments and no part of it.
+struct AttentionConfig {
+  Direction direction = Direction::forward;
+  DType dtype = DType::f16;  ///< of q, k, v and the output: f16 or bf16
+  int head_dim = 64;         ///< of q and k: a multiple of 8 up to 256
+  int head_dim_v = 0;        ///< of v and the output, likewise; 0: as head_dim
+  Expr bias{};               ///< added to scale * q k^T; the default is none
+  bool causal = false;       ///< key j is seen by query i where j <= i + Nk - Nq (aligned bottom right)
+  bool log_sum_exp = false;  ///< also write the natural log-sum-exp of each row's full scores, f32 [B, H, Nq]
+  Arch arch{};               ///< default: the current device's
+};
+
+[[nodiscard]] bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept;
+/// Hash of what == compares; touches no strings.
+[[nodiscard]] std::size_t hash_value(const AttentionConfig& config) noexcept;
+
+/// Throws Error(invalid_config) that names the field, its value and what is accepted.
+void validate(const AttentionConfig& config);
+
+/// Canonical text, one line; parses back to an equal config:
+/// `direction=forward dtype=f16 head_dim=64 head_dim_v=64 causal=true log_sum_exp=false arch=sm_90a bias="alibi()"`.
+[[nodiscard]] std::string to_string(const AttentionConfig& config);
+/// Fields in any order, each at most once; absent ones take their defaults. Throws Error(parse).
+[[nodiscard]] AttentionConfig parse_config(std::string_view text);
+
+}  // namespace flashbias

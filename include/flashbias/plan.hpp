@@ -1,0 +1,68 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "flashbias/bias.hpp"
+#include "flashbias/config.hpp"
+
+namespace flashbias {
+
+/// How a term of the bias is executed.
+enum class Lowering : std::uint8_t {
+  dropped,     ///< depends on the query alone: softmax ignores it (once a row, for the log-sum-exp)
+  key_column,  ///< depends on the key alone: one number a key, computed once a tile
+  diagonal,    ///< depends on i - j alone: one number a diagonal of the tile, in shared memory
+  factors,     ///< inner product of supplied 16-bit factors: more tensor-core steps into the scores
+  table,       ///< table in shared memory at an index (query part + key part)
+  registers,   ///< evaluated for each score
+  dense,       ///< one number a score read from memory
+};
+
+[[nodiscard]] std::string_view to_string(Lowering lowering) noexcept;
+
+/// One additive term of the bias and its fate.
+struct TermPlan {
+  Expr expression;
+  Lowering lowering = Lowering::registers;
+  std::string reason;
+};
+
+/// A tensor that the bias reads, bound by name at launch.
+struct InputSpec {
+  Op kind = Op::key_input;  ///< head_scalar, query_input, key_input, pair_input or table
+  std::string name{};
+  DType dtype = DType::f32;
+  int dims = 1;  ///< numbers a token, or entries of a table
+  friend bool operator==(const InputSpec&, const InputSpec&) = default;
+};
+
+/// How the work is cut: what one thread block works on at a time.
+struct Tile {
+  int block_q = 128;  ///< query rows a thread block
+  int block_k = 64;   ///< keys a step
+  int warps = 4;
+  int blocks_per_multiprocessor = 1;  ///< that registers must leave room for
+  bool query_in_registers = false;    ///< read once, instead of from shared memory at each step
+  int allowed_spill_bytes = 0;        ///< a thread; addresses that are read back once a step, where that is faster
+  std::string reason;
+};
+
+/// How a config will be served: everything the emitter writes and the launcher needs to know.
+struct KernelPlan {
+  AttentionConfig config;  ///< with arch and head_dim_v resolved
+  Tile tile;
+  std::vector<TermPlan> terms;
+  std::vector<InputSpec> inputs;  ///< in the order of the kernel's parameters
+  int shared_bytes = 0;           ///< dynamic shared memory of a thread block
+};
+
+/// Decides. config.arch must be a real architecture. Throws Error(invalid_config).
+[[nodiscard]] KernelPlan plan(const AttentionConfig& config);
+
+/// The plan for people: each term, its lowering, the reason, the tile, shared memory, inputs.
+[[nodiscard]] std::string explain(const KernelPlan& plan);
+/// The same as JSON.
+[[nodiscard]] std::string explain_json(const KernelPlan& plan);
+
+}  // namespace flashbias

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "flashbias/plan.hpp"
+
+namespace flashbias {
+
+/// Name of the one kernel in every generated source (extern "C").
+inline constexpr const char* kKernelName = "flashbias_forward";
+
+/// A self-contained CUDA translation unit.
+struct KernelSource {
+  std::string text;
+};
+
+/// Writes the kernel that the plan describes. Pure: the same plan gives the same bytes.
+[[nodiscard]] KernelSource emit(const KernelPlan& plan);
+
+/// Source text laid out by LLVM's clang-format library, which is loaded on the first call.
+struct FormattedSource {
+  std::string text;
+  bool formatted = false;
+  std::string why_not;  ///< where not formatted: what is missing and how to get it
+};
+[[nodiscard]] FormattedSource format_source(const KernelSource& source);
+
+}  // namespace flashbias

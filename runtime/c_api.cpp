@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include <exception>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flashbias/flashbias.h"
+#include "flashbias/flashbias.hpp"
+#include "runtime/dlpack.hpp"
+
+struct flashbias_kernel {
+  flashbias::Kernel kernel;
+  mutable std::once_flag explained;
+  mutable std::string explanation;
+};
+
+namespace {
+
+using flashbias::AttentionArguments;
+using flashbias::BiasInput;
+using flashbias::Error;
+using flashbias::ErrorCode;
+using flashbias::runtime::view_of;
+
+thread_local std::string last_error;
+
+flashbias_status status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_config:
+      return FLASHBIAS_INVALID_CONFIG;
+    case ErrorCode::invalid_argument:
+      return FLASHBIAS_INVALID_ARGUMENT;
+    case ErrorCode::parse:
+      return FLASHBIAS_PARSE;
+    case ErrorCode::unsupported_device:
+      return FLASHBIAS_UNSUPPORTED_DEVICE;
+    case ErrorCode::compiler_missing:
+      return FLASHBIAS_COMPILER_MISSING;
+    case ErrorCode::driver_missing:
+      return FLASHBIAS_DRIVER_MISSING;
+    case ErrorCode::compile_failed:
+      return FLASHBIAS_COMPILE_FAILED;
+    case ErrorCode::cuda:
+      return FLASHBIAS_CUDA;
+    case ErrorCode::cache:
+      return FLASHBIAS_CACHE;
+    case ErrorCode::io:
+      return FLASHBIAS_IO;
+  }
+  return FLASHBIAS_INTERNAL;
+}
+
+/// Keeps the message; where even that fails for want of memory, the message is empty.
+flashbias_status fail(flashbias_status status, const char* message) noexcept {
+  try {
+    last_error = message;
+  } catch (...) {
+    last_error.clear();
+  }
+  return status;
+}
+
+/// Runs the body of a function of the API. No exception crosses into the caller's language.
+template <class Body>
+flashbias_status guard(Body&& body) noexcept {
+  try {
+    std::forward<Body>(body)();
+    return FLASHBIAS_OK;
+  } catch (const Error& error) {
+    return fail(status_of(error.code()), error.what());
+  } catch (const std::exception& error) {
+    return fail(FLASHBIAS_INTERNAL, error.what());
+  } catch (...) {
+    return fail(FLASHBIAS_INTERNAL, "an exception of unknown type");
+  }
+}
+
+template <class Pointer>
+void require(std::string_view name, Pointer pointer) {
+  if (pointer == nullptr) [[unlikely]] {
+    throw Error(ErrorCode::invalid_argument, fmt::format("{} is NULL", name));
+  }
+}
+
+/// Views of the bias inputs, in a buffer that is reused by the thread's next call.
+std::span<const BiasInput> bias_inputs_of(const flashbias_arguments& arguments) {
+  thread_local std::vector<BiasInput> inputs;
+  inputs.clear();
+  if (arguments.num_bias_inputs != 0) require("bias_inputs", arguments.bias_inputs);
+  for (std::size_t i = 0; i < arguments.num_bias_inputs; ++i) {
+    const flashbias_input& input = arguments.bias_inputs[i];
+    require("the name of a bias input", input.name);
+    inputs.push_back({.name = input.name, .tensor = view_of(input.name, input.tensor)});
+  }
+  return inputs;
+}
+
+AttentionArguments arguments_of(const flashbias_arguments& arguments) {
+  AttentionArguments converted{.q = view_of("q", arguments.q),
+                               .k = view_of("k", arguments.k),
+                               .v = view_of("v", arguments.v),
+                               .out = view_of("out", arguments.out),
+                               .log_sum_exp = std::nullopt,
+                               .bias_inputs = bias_inputs_of(arguments),
+                               .softmax_scale = std::nullopt};
+  if (arguments.log_sum_exp != nullptr) converted.log_sum_exp = view_of("log_sum_exp", arguments.log_sum_exp);
+  if (arguments.softmax_scale != 0) converted.softmax_scale = arguments.softmax_scale;
+  return converted;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* flashbias_version(void) { return FLASHBIAS_VERSION; }
+
+const char* flashbias_last_error(void) { return last_error.c_str(); }
+
+int flashbias_get(const char* config, flashbias_kernel** kernel) {
+  return guard([&] {
+    require("config", config);
+    require("kernel", kernel);
+    *kernel = new flashbias_kernel{flashbias::jit::get(flashbias::parse_config(config)), {}, {}};
+  });
+}
+
+void flashbias_kernel_free(flashbias_kernel* kernel) { delete kernel; }
+
+int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* arguments, void* stream) {
+  return guard([&] {
+    require("kernel", kernel);
+    require("arguments", arguments);
+    kernel->kernel.launch(arguments_of(*arguments), static_cast<CUstream_st*>(stream));
+  });
+}
+
+const char* flashbias_kernel_explain(const flashbias_kernel* kernel) {
+  const flashbias_status status = guard([&] {
+    require("kernel", kernel);
+    std::call_once(kernel->explained, [&] { kernel->explanation = explain(kernel->kernel.plan()); });
+  });
+  return status == FLASHBIAS_OK ? kernel->explanation.c_str() : nullptr;
+}
+
+const char* flashbias_kernel_key(const flashbias_kernel* kernel) { return kernel->kernel.key().data(); }
+
+}  // extern "C"

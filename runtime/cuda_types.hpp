@@ -1,0 +1,41 @@
+#pragma once
+
+#include "flashbias/kernel.hpp"
+
+/// What is used of the CUDA driver API's types, as its reference defines them: the library builds where CUDA's headers
+/// are not installed.
+namespace flashbias::runtime {
+
+using CUresult = int;
+using CUdevice = int;
+using CUdeviceptr = unsigned long long;
+using CUcontext = struct CUctx_st*;
+using CUlibrary = struct CUlib_st*;
+using CUkernel = struct CUkern_st*;
+using CUfunction = struct CUfunc_st*;
+using CUstream = ::CUstream_st*;
+using CUevent = struct CUevent_st*;
+using CUgraph = struct CUgraph_st*;
+using CUgraphExec = struct CUgraphExec_st*;
+
+// CUresult
+inline constexpr CUresult CUDA_SUCCESS = 0;
+
+// CUdevice_attribute
+inline constexpr int CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16;
+inline constexpr int CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75;
+inline constexpr int CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76;
+inline constexpr int CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97;
+
+// CUfunction_attribute
+inline constexpr int CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES = 3;
+inline constexpr int CU_FUNC_ATTRIBUTE_NUM_REGS = 4;
+inline constexpr int CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
+
+// CUstreamCaptureMode
+inline constexpr int CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1;
+
+// CUstream_flags
+inline constexpr unsigned CU_STREAM_NON_BLOCKING = 1;
+
+}  // namespace flashbias::runtime

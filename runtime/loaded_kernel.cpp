@@ -1,0 +1,54 @@
+#include "runtime/loaded_kernel.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "flashbias/source.hpp"
+#include "runtime/device.hpp"
+
+namespace flashbias::runtime {
+namespace {
+
+std::size_t device_count(const Driver& driver) {
+  int count = 0;
+  driver.check(driver.cuDeviceGetCount(&count), "count the CUDA devices");
+  return static_cast<std::size_t>(count);
+}
+
+}  // namespace
+
+LoadedKernel::LoadedKernel(const Driver& driver, std::span<const std::byte> image, Arch arch, int shared_bytes)
+    : driver_(driver), arch_(arch), shared_bytes_(shared_bytes), prepared_(device_count(driver)) {
+  driver_.check(driver_.cuLibraryLoadData(&library_, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
+                "load a cubin");
+  const CUresult found = driver_.cuLibraryGetKernel(&kernel_, library_, kKernelName);
+  if (found != CUDA_SUCCESS) {
+    driver_.cuLibraryUnload(library_);
+    driver_.check(found, fmt::format("find the kernel {} in its cubin", kKernelName));
+  }
+}
+
+LoadedKernel::~LoadedKernel() { driver_.cuLibraryUnload(library_); }
+
+void LoadedKernel::prepare_for(CUdevice device) const {
+  std::atomic<bool>& prepared = prepared_.at(static_cast<std::size_t>(device));
+  if (prepared.load(std::memory_order_acquire)) [[likely]]
+    return;
+  require_runnable(driver_, device, arch_);
+  driver_.check(
+      driver_.cuKernelSetAttribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_bytes_, kernel_, device),
+      fmt::format("give the kernel {} bytes of shared memory on device {}", shared_bytes_, device));
+  prepared.store(true, std::memory_order_release);
+}
+
+void LoadedKernel::launch(const LaunchPlan& launch, CUdevice device, CUstream stream) const {
+  prepare_for(device);
+  // The driver reads the parameters only; its declaration predates const.
+  std::array<void*, 1> parameters{const_cast<std::byte*>(launch.parameters.data())};
+  driver_.check(driver_.cuLaunchKernel(reinterpret_cast<CUfunction>(kernel_), launch.blocks, 1, 1, launch.threads, 1, 1,
+                                       launch.shared_bytes, stream, parameters.data(), nullptr),
+                "launch the kernel");
+}
+
+}  // namespace flashbias::runtime

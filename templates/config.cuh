@@ -1,0 +1,33 @@
+#pragma once
+
+// A sample of the block that the generator writes in this file's place: what the rest of the templates may rely on, and
+// what lets an editor or a compiler read each of them alone.
+
+using i64 = long long;
+using u32 = unsigned int;
+using u16 = unsigned short;
+using u8 = unsigned char;
+
+constexpr int kHeadDim = 64;
+constexpr int kHeadDimV = 64;
+constexpr int kBlockQ = 128;  // query rows a thread block
+constexpr int kBlockK = 64;   // keys a step
+constexpr int kWarps = 4;
+constexpr int kBlocksPerMultiprocessor = 2;
+
+struct Parameters {
+  const u16* q;
+  i64 q_batch_stride, q_row_stride, q_head_stride;
+  const u16* k;
+  i64 k_batch_stride, k_row_stride, k_head_stride;
+  const u16* v;
+  i64 v_batch_stride, v_row_stride, v_head_stride;
+  u16* out;
+  i64 out_batch_stride, out_row_stride, out_head_stride;
+  float* log_sum_exp;
+  i64 log_sum_exp_batch_stride, log_sum_exp_head_stride;
+  int heads, heads_per_kv_head;
+  int q_length, kv_length;
+  int q_tiles;
+  float softmax_scale;
+};

@@ -1,0 +1,129 @@
+#pragma once
+
+#include "bias.cuh"
+#include "block.cuh"
+#include "fragments.cuh"
+#include "query_rows.cuh"
+#include "row_statistics.cuh"
+#include "softmax.cuh"
+#include "tile.cuh"
+
+struct SharedStorage {
+  union {
+    SharedTile<kBlockQ, kHeadDim> q;
+    SharedTile<kBlockQ, kHeadDimV> out;  // once the queries have done their work
+  };
+  SharedTile<kBlockK, kHeadDim> k;
+  SharedTile<kBlockK, kHeadDimV> v;
+  Bias::Storage bias;
+};
+
+__device__ __forceinline__ void mask_scores(Scores& scores, const Parameters& p, int kv_start) {
+  const Block block = find_block_again(p);
+#pragma unroll
+  for (int slot = 0; slot < kRowSlots; ++slot) {
+    const int visible = visible_keys(p, block.q_start + row_of_slot(slot)) - kv_start;
+#pragma unroll
+    for (int n = 0; n < kScoreTiles; ++n)
+#pragma unroll
+      for (int c = 0; c < 2; ++c)
+        if (column_of_tile(n) + c >= visible) scores[slot / 2][n][slot % 2 * 2 + c] = -kInfinity;
+  }
+}
+
+// Normalises the output and writes it row by row, by way of shared memory so that stores are 16 bytes wide.
+__device__ __forceinline__ void write_output(const Parameters& p, const Block& block, const Output& output,
+                                             const Bias& bias, SharedTile<kBlockQ, kHeadDimV>& tile) {
+#pragma unroll
+  for (int slot = 0; slot < kRowSlots; ++slot) {
+    // A row without keys gives zeros. A query-only term of -infinity masks the row; NaN or +infinity leaves no
+    // distribution to speak of.
+    const float offset = bias.row_offset(slot);
+    const float sum = output.sum(slot);
+    const float normalizer = sum == 0.0f || offset == -kInfinity ? 0.0f : 1.0f / sum + (offset - offset);
+#pragma unroll
+    for (int d = 0; d < kOutputTiles; ++d) {
+      const float(&pair)[4] = output.values[slot / 2][d];
+      *reinterpret_cast<u32*>(tile.elements + row_of_slot(slot) * tile.kPitch + column_of_tile(d)) =
+          pack(pair[slot % 2 * 2] * normalizer, pair[slot % 2 * 2 + 1] * normalizer);
+    }
+  }
+  __syncthreads();
+  constexpr int kChunks = kHeadDimV / 8;
+  u16* out =
+      p.out + block.batch * p.out_batch_stride + block.head * p.out_head_stride + block.q_start * p.out_row_stride;
+  for (int i = threadIdx.x; i < kBlockQ * kChunks; i += kThreads) {
+    const int row = i / kChunks;
+    const int column = i % kChunks * 8;
+    if (block.q_start + row < block.q_end)
+      *reinterpret_cast<uint4*>(out + row * p.out_row_stride + column) =
+          *reinterpret_cast<const uint4*>(tile.elements + row * tile.kPitch + column);
+  }
+}
+
+// One thread block computes kBlockQ rows of softmax(scale q k^T + bias) v of one head, from the last visible key to the
+// first. Copies run behind the arithmetic: the values of a tile arrive during its q k^T, the keys of the next during
+// its softmax and p v.
+extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
+    flashbias_forward(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(16) unsigned char shared_bytes[];
+  SharedStorage& shared = *reinterpret_cast<SharedStorage*>(shared_bytes);
+  const Block block(p);
+  const u16* q = p.q + block.batch * p.q_batch_stride + block.head * p.q_head_stride + block.q_start * p.q_row_stride;
+  const int kv_head = block.head / p.heads_per_kv_head;
+  const u16* k = p.k + block.batch * p.k_batch_stride + kv_head * p.k_head_stride;
+  const u16* v = p.v + block.batch * p.v_batch_stride + kv_head * p.v_head_stride;
+
+  Bias bias(p, block, shared.bias);
+  OnlineSoftmax softmax;
+  RowStatistics statistics;
+  Output output;
+
+  int kv_start = (block.kv_end - 1) / kBlockK * kBlockK;
+  if (block.kv_end > 0) {
+    clear_padding(shared.q);
+    clear_padding(shared.k);
+    load_tile(shared.q, q, p.q_row_stride, block.q_end - block.q_start);
+    bias.load_queries();
+    load_tile(shared.k, k + kv_start * p.k_row_stride, p.k_row_stride, p.kv_length - kv_start);
+    bias.load_keys(kv_start);
+    commit_copies();
+    bias.fetch(kv_start);
+    bias.publish(0);
+    wait_for_copies();
+    __syncthreads();
+    const QueryRows queries(shared.q);
+
+    for (int stage = 0; kv_start >= 0; kv_start -= kBlockK, stage ^= 1) {
+      wait_for_copies();
+      __syncthreads();
+      load_tile(shared.v, v + kv_start * p.v_row_stride, p.v_row_stride, p.kv_length - kv_start);
+      commit_copies();
+      const int next = kv_start - kBlockK;
+      if (next >= 0) bias.fetch(next);
+
+      Scores scores;
+      clear(scores);
+      accumulate_scores(scores, queries, shared.k);
+      bias.accumulate(scores);
+
+      wait_for_copies();
+      __syncthreads();
+      if (next >= 0) {
+        load_tile(shared.k, k + next * p.k_row_stride, p.k_row_stride, kBlockK);
+        bias.load_keys(next);
+        commit_copies();
+        bias.publish(stage ^ 1);
+      }
+
+      bias.add(scores, kv_start, stage);
+      if (kv_start + kBlockK > block.unmasked_end) mask_scores(scores, p, kv_start);
+      softmax.update(scores, output, statistics, bias.multiplier(p));
+      accumulate_output(output, scores, shared.v);
+    }
+  }
+  const Block finished = find_block_again(p);
+  statistics.write(p, finished, bias, softmax.maximum);
+  __syncthreads();
+  write_output(p, finished, output, bias, shared.out);
+}

@@ -1,0 +1,108 @@
+#pragma once
+
+#include "config.cuh"
+#include "element.cuh"
+#include "tile.cuh"
+
+// Each warp owns kRowTiles blocks of 16 query rows. A lane holds, of each 16x8 block of an accumulator, the columns
+// 2 (lane % 4) and the next, of the rows lane / 4 (elements 0, 1) and lane / 4 + 8 (elements 2, 3). A row slot counts
+// the rows of a lane: slot 2 m + r is row 16 m + 8 r + lane / 4.
+constexpr int kRowTiles = kBlockQ / (16 * kWarps);
+constexpr int kRowSlots = 2 * kRowTiles;
+constexpr int kScoreTiles = kBlockK / 8;
+constexpr int kOutputTiles = round_up(kHeadDimV, 16) / 8;
+
+using Scores = float[kRowTiles][kScoreTiles][4];
+
+// What the probabilities have been multiplied with so far: the values, and ones. Summing the probabilities as the
+// tensor cores see them, rounded, takes no additions of their own and cancels their rounding where few keys matter.
+struct Output {
+  float values[kRowTiles][kOutputTiles][4] = {};
+  float sums[kRowTiles][4] = {};  // all columns alike
+
+  __device__ __forceinline__ void rescale(const float (&factor)[kRowSlots]) {
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+#pragma unroll
+      for (int d = 0; d < kOutputTiles; ++d)
+#pragma unroll
+        for (int c = 0; c < 2; ++c) values[slot / 2][d][slot % 2 * 2 + c] *= factor[slot];
+#pragma unroll
+      for (int c = 0; c < 2; ++c) sums[slot / 2][slot % 2 * 2 + c] *= factor[slot];
+    }
+  }
+
+  __device__ __forceinline__ float sum(int slot) const { return sums[slot / 2][slot % 2 * 2]; }
+};
+
+// Row of a slot, counted from the first row of the thread block.
+__device__ __forceinline__ int row_of_slot(int slot) {
+  return threadIdx.x / 32 * (16 * kRowTiles) + slot / 2 * 16 + slot % 2 * 8 + threadIdx.x % 32 / 4;
+}
+
+// First of the two neighbouring columns that this lane holds of an 8-column tile.
+__device__ __forceinline__ int column_of_tile(int tile) { return tile * 8 + threadIdx.x % 4 * 2; }
+
+__device__ __forceinline__ void clear(Scores& scores) {
+#pragma unroll
+  for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+    for (int n = 0; n < kScoreTiles; ++n)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) scores[m][n][e] = 0.0f;
+}
+
+// scores += rows (keys)^T
+template <class Rows, int Columns>
+__device__ __forceinline__ void accumulate_scores(Scores& scores, const Rows& rows,
+                                                  const SharedTile<kBlockK, Columns>& keys) {
+  using Keys = SharedTile<kBlockK, Columns>;
+  const u32 lane_address = keys.column_major_lane(0);
+#pragma unroll
+  for (int column = 0; column < Keys::kPaddedColumns; column += 16) {
+    u32 row_fragment[kRowTiles][4];
+    rows.step(row_fragment, column);
+#pragma unroll
+    for (int n = 0; n < kScoreTiles; n += 2) {
+      u32 key_fragment[4];
+      load_matrices(key_fragment, lane_address + Keys::offset(8 * n, column));
+#pragma unroll
+      for (int m = 0; m < kRowTiles; ++m) {
+        multiply_accumulate(scores[m][n], row_fragment[m], key_fragment[0], key_fragment[1]);
+        multiply_accumulate(scores[m][n + 1], row_fragment[m], key_fragment[2], key_fragment[3]);
+      }
+    }
+  }
+}
+
+// Multiplies probabilities with values; the probabilities' accumulator layout is that of a left operand.
+__device__ __forceinline__ void accumulate_output(Output& output, const Scores& probabilities,
+                                                  const SharedTile<kBlockK, kHeadDimV>& values) {
+  using Values = SharedTile<kBlockK, kHeadDimV>;
+  const u32 lane_address = values.row_major_lane(0);
+  const u32 ones = pack(1.0f, 1.0f);
+#pragma unroll
+  for (int n = 0; n < kScoreTiles; n += 2) {
+    u32 row_fragment[kRowTiles][4];
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float(&p)[4] = probabilities[m][n + half];
+        row_fragment[m][2 * half] = pack(p[0], p[1]);
+        row_fragment[m][2 * half + 1] = pack(p[2], p[3]);
+      }
+#pragma unroll
+    for (int m = 0; m < kRowTiles; ++m) multiply_accumulate(output.sums[m], row_fragment[m], ones, ones);
+#pragma unroll
+    for (int d = 0; d < kOutputTiles; d += 2) {
+      u32 value_fragment[4];
+      load_matrices_transposed(value_fragment, lane_address + Values::offset(8 * n, 8 * d));
+#pragma unroll
+      for (int m = 0; m < kRowTiles; ++m) {
+        multiply_accumulate(output.values[m][d], row_fragment[m], value_fragment[0], value_fragment[1]);
+        multiply_accumulate(output.values[m][d + 1], row_fragment[m], value_fragment[2], value_fragment[3]);
+      }
+    }
+  }
+}

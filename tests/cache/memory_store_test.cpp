@@ -1,0 +1,60 @@
+#include "cache/memory_store.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+using flashbias::cache::MemoryStore;
+
+TEST_CASE("a value is made once for all threads that ask at the same time") {
+  MemoryStore<std::string, int> store;
+  std::atomic<int> made = 0;
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        const int value = store.get("key", [&] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          ++made;
+          return 42;
+        });
+        if (value == 42) ++right;
+      });
+    }
+  }
+  CHECK(made == 1);
+  CHECK(right == 8);
+}
+
+TEST_CASE("a failure reaches all who wait and is forgotten") {
+  MemoryStore<int, int> store;
+  std::atomic<int> failures = 0;
+  const auto ask = [&] {
+    try {
+      store.get(1, [&]() -> int {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        throw std::runtime_error("no compiler");
+      });
+    } catch (const std::runtime_error& error) {
+      if (std::string(error.what()) == "no compiler") ++failures;
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back(ask);
+  }
+  CHECK(failures == 4);
+  CHECK(store.get(1, [] { return 7; }) == 7);
+  CHECK(store.get(1, [] { return 8; }) == 7);
+}
+
+TEST_CASE("making one value does not hold up another") {
+  MemoryStore<int, int> store;
+  CHECK(store.get(1, [&] { return store.get(2, [] { return 20; }) + 1; }) == 21);
+}

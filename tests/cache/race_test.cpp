@@ -1,0 +1,155 @@
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "flashbias/cache.hpp"
+#include "tests/cache/sample_entry.hpp"
+#include "tests/temporary_directory.hpp"
+
+using namespace flashbias;
+using namespace flashbias::cache;
+using testing::sample_entry;
+using testing::TemporaryDirectory;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kRacers = 8;
+
+/// The life of a compile: look, lock, look again, make, publish. A byte in `log` tells each making.
+bool get(const DiskStore& store, const Entry& entry, const fs::path& log) {
+  if (store.load(entry.key)) return true;
+  const auto lock = store.lock(entry.key);
+  if (!lock) return false;
+  if (store.load(entry.key)) return true;
+  std::ofstream(log, std::ios::app) << '.' << std::flush;
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  store.publish(entry);
+  return store.load(entry.key)->cubin == entry.cubin;
+}
+
+/// Runs the action in a forked process, which ends with status 0 where it gives true.
+pid_t fork_process(const std::function<bool()>& action) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child != 0) return child;
+  bool succeeded = false;
+  try {
+    succeeded = action();
+  } catch (...) {
+    succeeded = false;
+  }
+  _exit(succeeded ? 0 : 1);
+}
+
+bool ends_well(pid_t child) {
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("threads that race for a key make it once") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path() / "cache");
+  const Entry entry = sample_entry("one");
+  std::atomic<int> served = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kRacers; ++i) {
+      threads.emplace_back([&] { served += get(store, entry, home.path() / "log") ? 1 : 0; });
+    }
+  }
+  CHECK(served == kRacers);
+  CHECK(fs::file_size(home.path() / "log") == 1);
+}
+
+TEST_CASE("processes that race for a key make it once") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path() / "cache");
+  const Entry entry = sample_entry("one");
+  std::vector<pid_t> children;
+  for (int i = 0; i < kRacers; ++i) {
+    children.push_back(fork_process([&] { return get(store, entry, home.path() / "log"); }));
+  }
+  for (const pid_t child : children) CHECK(ends_well(child));
+  CHECK(fs::file_size(home.path() / "log") == 1);
+}
+
+TEST_CASE("processes that publish a key without a lock leave one sound entry") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path() / "cache");
+  const Entry entry = sample_entry("one");
+  std::vector<pid_t> children;
+  for (int i = 0; i < kRacers; ++i) {
+    children.push_back(fork_process([&] {
+      store.publish(entry);
+      return store.load(entry.key).has_value();
+    }));
+  }
+  for (const pid_t child : children) CHECK(ends_well(child));
+  CHECK(store.verify().at(0).problem.empty());
+  CHECK(std::distance(fs::directory_iterator(store.directory()), fs::directory_iterator()) == 1);
+}
+
+TEST_CASE("an entry that goes while it is read is not taken for a bad one") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path() / "cache");
+  const Entry entry = sample_entry(std::string(100'000, 'x'));
+  std::atomic<bool> done = false;
+  {
+    const std::jthread reader([&] {
+      while (!done) (void)store.load(entry.key);
+    });
+    for (int i = 0; i < 100; ++i) {
+      store.publish(entry);
+      // As clear() does, which would also remove what the reader had set aside.
+      fs::rename(store.directory() / entry.key, store.directory() / "removed");
+      fs::remove_all(store.directory() / "removed");
+    }
+    done = true;
+  }
+  CHECK(fs::is_empty(store.directory()));
+}
+
+TEST_CASE("the lock of a process that dies is free again") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  const std::string key = sample_entry("one").key;
+  const pid_t child = fork_process([&] {
+    const auto lock = store.lock(key);
+    raise(SIGKILL);
+    return false;
+  });
+  CHECK_FALSE(ends_well(child));
+  CHECK(store.lock(key).has_value());
+}
+
+TEST_CASE("a lock holds up its own key only, until it goes") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  auto held = store.lock(sample_entry("one").key);
+  REQUIRE(held.has_value());
+  CHECK(store.lock(sample_entry("two").key).has_value());
+
+  std::atomic<bool> entered = false;
+  std::jthread waiter([&] {
+    const auto lock = store.lock(sample_entry("one").key);
+    entered = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK_FALSE(entered);
+  held.reset();
+  waiter.join();
+  CHECK(entered);
+}

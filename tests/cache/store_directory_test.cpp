@@ -1,0 +1,100 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+
+#include "flashbias/cache.hpp"
+#include "tests/cache/sample_entry.hpp"
+#include "tests/errors.hpp"
+#include "tests/temporary_directory.hpp"
+
+using namespace flashbias;
+using namespace flashbias::cache;
+using testing::message_of;
+using testing::sample_entry;
+using testing::says;
+using testing::TemporaryDirectory;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Sets (or unsets) a variable until the end of the scope.
+class ScopedVariable {
+ public:
+  ScopedVariable(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    set(value);
+  }
+  ~ScopedVariable() { set(old_ ? old_->c_str() : nullptr); }
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+
+ private:
+  void set(const char* value) { value == nullptr ? unsetenv(name_) : setenv(name_, value, 1); }
+
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+}  // namespace
+
+TEST_CASE("the default directory follows FLASHBIAS_CACHE_DIR, XDG_CACHE_HOME, HOME") {
+  const ScopedVariable chosen("FLASHBIAS_CACHE_DIR", "/chosen dir");
+  const ScopedVariable caches("XDG_CACHE_HOME", "/caches");
+  const ScopedVariable home("HOME", "/home/ada");
+  CHECK(DiskStore::default_directory() == "/chosen dir");
+  const ScopedVariable not_chosen("FLASHBIAS_CACHE_DIR", nullptr);
+  CHECK(DiskStore::default_directory() == "/caches/flashbias");
+  const ScopedVariable relative("XDG_CACHE_HOME", "caches");
+  CHECK(DiskStore::default_directory() == "/home/ada/.cache/flashbias");
+  const ScopedVariable homeless("HOME", nullptr);
+  CHECK(says(message_of(ErrorCode::cache, [] { (void)DiskStore::default_directory(); }), "set FLASHBIAS_CACHE_DIR"));
+}
+
+TEST_CASE("a directory that others can write to is refused with its mode and the remedy") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  const Entry entry = sample_entry("one");
+  store.publish(entry);
+  for (const mode_t mode : {0777U, 0770U, 0702U}) {
+    REQUIRE(chmod(home.path().c_str(), mode) == 0);
+    const auto message = message_of(ErrorCode::cache, [&] { (void)store.load(entry.key); });
+    CHECK(says(message, (mode == 0777 ? "mode 0777" : mode == 0770 ? "mode 0770" : "mode 0702")));
+    CHECK(says(message, "chmod go-w '" + home.path().string() + "'"));
+    CHECK(says(message_of(ErrorCode::cache, [&] { store.publish(entry); }), "chmod go-w"));
+    CHECK(says(message_of(ErrorCode::cache, [&] { (void)store.list(); }), "chmod go-w"));
+    CHECK(says(message_of(ErrorCode::cache, [&] { (void)store.clear(); }), "chmod go-w"));
+    CHECK_FALSE(store.lock(entry.key).has_value());
+  }
+  REQUIRE(chmod(home.path().c_str(), 0755) == 0);
+  CHECK(store.load(entry.key).has_value());
+}
+
+TEST_CASE("a directory of another user is refused" * doctest::skip(geteuid() != 0)) {
+  const TemporaryDirectory home;
+  REQUIRE(chown(home.path().c_str(), 4321, 4321) == 0);
+  const auto message = message_of(ErrorCode::cache, [&] { (void)DiskStore(home.path()).list(); });
+  CHECK(says(message, "belongs to user 4321"));
+  CHECK(says(message, "FLASHBIAS_CACHE_DIR"));
+}
+
+TEST_CASE("where there can be no directory, nothing is found, nothing locks and publishing says why") {
+  const TemporaryDirectory home;
+  std::ofstream(home.path() / "file").close();
+  const Entry entry = sample_entry("one");
+  for (const fs::path& directory : {home.path() / "file", home.path() / "file" / "cache", fs::path("/proc/cache")}) {
+    CAPTURE(directory.string());
+    const DiskStore store(directory);
+    CHECK_FALSE(store.load(entry.key).has_value());
+    CHECK_FALSE(store.lock(entry.key).has_value());
+    CHECK(store.list().empty());
+    const auto message = message_of(ErrorCode::cache, [&] { store.publish(entry); });
+    CHECK(says(message, "cannot create the cache directory " + directory.string() + ": "));
+    CHECK(says(message, "FLASHBIAS_CACHE_DIR"));
+  }
+}

@@ -1,0 +1,84 @@
+#include "codegen/index_algebra.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "codegen/rewrite.hpp"
+#include "codegen/simplify.hpp"
+#include "flashbias/reference.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+using namespace bias;
+
+double value_at(const Expr& expr, std::int64_t q, std::int64_t kv) {
+  return reference::evaluate(expr, {.q_index = q, .kv_index = kv, .q_length = 40, .kv_length = 50}, {});
+}
+
+}  // namespace
+
+TEST_CASE("a linear form does not depend on how it is written") {
+  const auto form = linear_form(3 * (q_index() - kv_index()) + (5 - kv_index()) * 2 - -q_length());
+  REQUIRE(form.has_value());
+  CHECK(*form == LinearForm{.constant = 10, .q = 3, .kv = -5, .q_length = 1});
+  CHECK_FALSE(linear_form(q_index() * kv_index()).has_value());
+  CHECK_FALSE(linear_form(q_index() / 2).has_value());
+}
+
+TEST_CASE("signs under a causal mask hold at every visible score") {
+  const Expr distance = q_position() - kv_index();
+  CHECK(sign_under_causal_mask(distance) == Sign::non_negative);
+  CHECK(sign_under_causal_mask(-2 * distance - 1) == Sign::non_positive);
+  CHECK(sign_under_causal_mask(distance - 1) == Sign::unknown);
+  CHECK(sign_under_causal_mask(q_index() - kv_index()) == Sign::unknown);
+}
+
+TEST_CASE("constant on diagonals means what it says") {
+  const Expr difference = kv_index() - q_index();
+  CHECK(constant_on_diagonals(min(max(difference, -3), 3)));
+  CHECK(constant_on_diagonals(select(difference + kv_length() > 0, 1.0, 0.5) * head_scalar("gain")));
+  CHECK_FALSE(constant_on_diagonals(difference + q_index()));
+  CHECK_FALSE(constant_on_diagonals(real(difference) * query_input("x")));
+}
+
+TEST_CASE("a query part and a key part add up to the index") {
+  const Expr index = 3 * (q_index() / 4 - kv_index() % 5) + 7 - kv_index();
+  const auto split = split_query_key(index);
+  REQUIRE(split.has_value());
+  CHECK(dependence(split->query).query_only());
+  CHECK(dependence(split->key).key_only());
+  for (const std::int64_t q : {0, 3, 17, 39})
+    for (const std::int64_t kv : {0, 1, 22, 49})
+      CHECK(value_at(split->query + split->key, q, kv) == value_at(index, q, kv));
+  CHECK_FALSE(split_query_key(q_index() * kv_index()).has_value());
+}
+
+TEST_CASE("intervals contain every value, and are tight for windows") {
+  const Expr index = window_relative_position(4, 6).arg(0).arg(0);
+  const auto bounds = interval(index);
+  REQUIRE(bounds.has_value());
+  CHECK(bounds->low == 0);
+  CHECK(bounds->high == 7 * 11 - 1);
+  const auto product = interval((q_index() % 7 - 3) * (kv_index() % 5 - 4));
+  REQUIRE(product.has_value());
+  CHECK(product->low == -12);
+  CHECK(product->high == 12);
+  CHECK_FALSE(interval(q_index() * kv_index()).has_value());
+  CHECK_FALSE(interval(head()).has_value());
+}
+
+TEST_CASE("simplifying keeps the value at every visible score") {
+  const Expr distance = q_position() - kv_index();
+  for (const Expr& expr : {-0.5 * abs(distance), 1.0 * real(min(distance, 7) - max(-distance, 2)) + 0.0,
+                           real(abs(3 * (q_index() - kv_index()))) / 1.0, real(-(-distance)) * 1.0}) {
+    const Expr simple = simplify(expr, true);
+    for (std::int64_t q = 0; q < 40; q += 3)
+      for (std::int64_t kv = 0; kv <= q + 10; kv += 7)
+        CHECK(value_at(simple, q, kv) == doctest::Approx(value_at(expr, q, kv)));
+  }
+}
+
+}  // namespace flashbias::codegen

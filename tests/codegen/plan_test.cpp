@@ -1,0 +1,105 @@
+#include "flashbias/plan.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "codegen/tiles.hpp"
+#include "flashbias/error.hpp"
+#include "tests/errors.hpp"
+
+namespace flashbias {
+namespace {
+
+KernelPlan plan_of(const Expr& expr, bool causal = false) {
+  return plan({.head_dim = 64, .bias = expr, .causal = causal, .arch = Arch{90}});
+}
+
+std::vector<Lowering> lowerings(const Expr& expr, bool causal = false) {
+  std::vector<Lowering> result;
+  for (const TermPlan& term : plan_of(expr, causal).terms) result.push_back(term.lowering);
+  return result;
+}
+
+using Lowerings = std::vector<Lowering>;
+
+}  // namespace
+
+TEST_CASE("each named bias has the lowering that suits it") {
+  CHECK(lowerings(bias::none()).empty());
+  CHECK(lowerings(bias::alibi(), true) == Lowerings{Lowering::key_column});
+  CHECK(lowerings(bias::alibi(), false) == Lowerings{Lowering::registers});
+  CHECK(lowerings(bias::relative_position(32)) == Lowerings{Lowering::diagonal});
+  CHECK(lowerings(bias::t5_relative_position()) == Lowerings{Lowering::diagonal});
+  CHECK(lowerings(bias::window_relative_position(24, 24)) == Lowerings{Lowering::table});
+  CHECK(lowerings(bias::earth_relative_position(2, 6, 12)) == Lowerings{Lowering::table});
+  CHECK(lowerings(bias::squared_distance(3)) == Lowerings{Lowering::registers});
+  CHECK(lowerings(bias::low_rank(16)) == Lowerings{Lowering::factors});
+  CHECK(lowerings(bias::dense()) == Lowerings{Lowering::dense});
+  CHECK(lowerings(bias::key_padding_mask()) == Lowerings{Lowering::key_column});
+}
+
+TEST_CASE("terms are lowered one by one") {
+  CHECK(lowerings(bias::alibi() + bias::low_rank(8) + bias::key_padding_mask() + bias::query_input("shift"), true) ==
+        Lowerings{Lowering::key_column, Lowering::factors, Lowering::key_column, Lowering::dropped});
+}
+
+TEST_CASE("a linear bias is split however it is written") {
+  const Expr slope = bias::head_scalar("slope");
+  const Expr distance = bias::q_position() - bias::kv_index();
+  CHECK(lowerings(-slope * distance) == Lowerings{Lowering::key_column});
+  CHECK(lowerings(slope * (bias::kv_index() - bias::q_index()) / 3.0) == Lowerings{Lowering::key_column});
+  CHECK(lowerings(2.0 * bias::kv_index() * slope) == Lowerings{Lowering::key_column});
+  CHECK(lowerings(bias::q_index() * 0.5) == Lowerings{Lowering::dropped});
+}
+
+TEST_CASE("a causal mask resolves the absolute value of a distance, and nothing else does") {
+  const Expr slope = bias::head_scalar("slope");
+  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position()), true) == Lowerings{Lowering::key_column});
+  // q_index is not q_position: where lengths differ the sign is unknown.
+  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_index()), true) == Lowerings{Lowering::registers});
+  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position() + 1), true) == Lowerings{Lowering::registers});
+}
+
+TEST_CASE("an integer bias is as good as a real one") {
+  CHECK(lowerings(bias::kv_index() - bias::q_index()) == Lowerings{Lowering::key_column, Lowering::dropped});
+  CHECK(lowerings(2 * (bias::kv_index() - bias::q_index())) == Lowerings{Lowering::key_column});
+}
+
+TEST_CASE("a long product that cannot become factors is refused with the remedy") {
+  const std::string message = testing::message_of(ErrorCode::invalid_config,
+                                                  [] { static_cast<void>(plan_of(bias::low_rank(64, DType::f32))); });
+  CHECK(message.find("dot(query_input(q_factors, 64), key_input(k_factors, 64))") != std::string::npos);
+  CHECK(message.find("16 components, not 64") != std::string::npos);
+  CHECK(message.find("factors of the dtype of q") != std::string::npos);
+}
+
+TEST_CASE("a plan is made for a real architecture") {
+  CHECK(testing::message_of(ErrorCode::invalid_config, [] {
+          static_cast<void>(plan({.head_dim = 64}));
+        }).find("\"current\"") != std::string::npos);
+}
+
+TEST_CASE("every tile fits the shared memory of its architecture") {
+  for (const Arch arch : supported_archs())
+    for (int head_dim = 8; head_dim <= 256; head_dim += 8)
+      for (const Expr& expr :
+           {bias::none(), bias::low_rank(128), bias::dense(), bias::window_relative_position(24, 24)}) {
+        const KernelPlan made = plan({.head_dim = head_dim, .bias = expr, .arch = arch});
+        CHECK(made.shared_bytes <= codegen::shared_bytes_limit(arch));
+        CHECK(made.tile.block_q % (16 * made.tile.warps) == 0);
+        CHECK(made.tile.block_k % 16 == 0);
+      }
+}
+
+TEST_CASE("explain names the config, each term with its fate and reason, and the inputs") {
+  const std::string text = explain(plan_of(bias::alibi() + bias::low_rank(8), true));
+  CHECK(text.find("config: direction=forward dtype=f16 head_dim=64 head_dim_v=64 causal=true") != std::string::npos);
+  CHECK(text.find("alibi()\n        key column: linear in kv_index") != std::string::npos);
+  CHECK(text.find("low_rank(8)\n        factors: 1 more tensor-core step of 16") != std::string::npos);
+  CHECK(text.find("input:  slopes f32 [B|1, H]") != std::string::npos);
+  CHECK(text.find("input:  q_factors f16 [B|1, Nq, H|1, 8]") != std::string::npos);
+}
+
+}  // namespace flashbias

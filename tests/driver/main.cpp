@@ -1,0 +1,13 @@
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "tests/temporary_directory.hpp"
+
+int main(int argc, char** argv) {
+  const flashbias::testing::TemporaryDirectory home;
+  setenv("FLASHBIAS_LIBCUDA", FAKE_DRIVER, 1);
+  setenv("FLASHBIAS_CACHE_DIR", (home.path() / "cache").c_str(), 1);
+  return doctest::Context(argc, argv).run();
+}

@@ -1,0 +1,112 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "flashbias/plan.hpp"
+#include "tests/temporary_directory.hpp"
+#include "tools/compile_all.hpp"
+#include "tools/manifest.hpp"
+
+namespace flashbias::testing {
+namespace {
+
+constexpr int kMostRegisters = 255;  // that an instruction can name
+
+/// Compiles the configs on all cores and checks that none spills more than its plan declares.
+void check_kernels(const std::vector<AttentionConfig>& configs) {
+  const TemporaryDirectory cache;
+  const auto outcomes = tools::compile_all(configs, cache.path(), 0, [](std::size_t, const tools::CompileOutcome&) {});
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    CAPTURE(to_string(configs[i]));
+    CHECK_MESSAGE(outcomes[i].error.empty(), outcomes[i].error);
+    if (!outcomes[i].kernel) continue;
+    const KernelResources& resources = outcomes[i].kernel->cubin.resources;
+    CHECK(resources.registers > 0);  // the compiler's report was understood
+    CHECK(resources.registers <= kMostRegisters);
+    const int allowed = outcomes[i].kernel->plan.tile.allowed_spill_bytes;
+    CHECK(resources.spill_store_bytes <= allowed);
+    if (allowed == 0) CHECK(resources.stack_bytes == 0);
+  }
+}
+
+/// An unmasked bias that is lowered in one way.
+struct LoweredBias {
+  Lowering lowering;
+  Expr bias;
+};
+
+std::vector<LoweredBias> lowered_biases() {
+  using namespace bias;
+  return {
+      {Lowering::dropped, none()},
+      {Lowering::key_column, head_scalar("slopes") * kv_index()},
+      {Lowering::diagonal, t5_relative_position()},
+      {Lowering::factors, low_rank(16)},
+      {Lowering::table, window_relative_position(24, 24)},
+      {Lowering::registers, squared_distance(3, DistanceWeight::per_query)},
+      {Lowering::dense, dense()},
+  };
+}
+
+bool is_lowered_to(const AttentionConfig& config, Lowering lowering) {
+  const auto terms = plan(config).terms;
+  return std::all_of(terms.begin(), terms.end(), [=](const TermPlan& term) { return term.lowering == lowering; });
+}
+
+}  // namespace
+
+// The least that a kernel does, and the most: each lowering at each tile, on the two architectures that differ most.
+TEST_CASE("every lowering at every head dimension compiles without spills that its plan does not declare") {
+  std::vector<AttentionConfig> configs;
+  for (const auto& [lowering, bias] : lowered_biases())
+    for (const int head_dim : {8, 40, 64, 128, 192, 256})
+      for (const Arch arch : {Arch{80}, Arch{90}}) {
+        const AttentionConfig least{.head_dim = head_dim, .bias = bias, .arch = arch};
+        AttentionConfig most = least;
+        most.dtype = DType::bf16;
+        most.bias = bias + bias::key_padding_mask();
+        most.causal = true;
+        most.log_sum_exp = true;
+        CAPTURE(to_string(least));
+        CHECK(is_lowered_to(least, lowering));
+        configs.insert(configs.end(), {least, most});
+      }
+  check_kernels(configs);
+}
+
+TEST_CASE(
+    "kernels of several lowerings, many factors or two head dimensions compile without spills that its plan does not "
+    "declare") {
+  using namespace bias;
+  std::vector<AttentionConfig> configs;
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    const Expr several = alibi() + t5_relative_position() + low_rank(8) + key_padding_mask();
+    configs.push_back({.head_dim = 64, .bias = several, .arch = arch});
+    configs.push_back({.head_dim = 128, .bias = several, .arch = arch});
+    configs.push_back({.head_dim = 64, .bias = low_rank(128), .arch = arch});
+    configs.push_back({.head_dim = 64, .head_dim_v = 128, .bias = alibi(), .causal = true, .arch = arch});
+    configs.push_back({.head_dim = 192, .head_dim_v = 128, .causal = true, .arch = arch});
+  }
+  check_kernels(configs);
+}
+
+TEST_CASE("the kernels of the model zoo compile without spills that its plan does not declare") {
+  std::vector<AttentionConfig> configs;
+  for (const tools::ManifestEntry& entry : tools::read_manifest(FLASHBIAS_MODEL_ZOO))
+    for (const Arch arch : {Arch{80}, Arch{90}}) {
+      configs.push_back(entry.config);
+      configs.back().arch = arch;
+    }
+  check_kernels(configs);
+}
+
+TEST_CASE("a kernel compiles for every architecture") {
+  std::vector<AttentionConfig> configs;
+  for (const Arch arch : supported_archs())
+    configs.push_back({.head_dim = 128, .bias = bias::alibi(), .causal = true, .log_sum_exp = true, .arch = arch});
+  check_kernels(configs);
+}
+
+}  // namespace flashbias::testing

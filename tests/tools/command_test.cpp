@@ -1,0 +1,136 @@
+#include "tests/tools/command.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "flashbias/version.hpp"
+
+using flashbias::testing::run_command;
+using flashbias::testing::scratch_path;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("command: version and help") {
+  CHECK(run_command("--version").out == "flashbias " FLASHBIAS_VERSION "\n");
+  for (const std::string verb : {"emit", "explain", "compile", "precompile", "cache", "cache list", "cache verify",
+                                 "cache clear", "run", "doctor", "demo"}) {
+    const auto help = run_command(verb + " --help");
+    INFO(verb);
+    CHECK(help.status == 0);
+    CHECK(contains(help.out, "Usage: flashbias " + verb));
+  }
+}
+
+TEST_CASE("command: what is no command line is a usage error") {
+  for (const char* line : {"", "frobnicate", "explain --rnk 3", "precompile --arch sm_80", "explain --rank x"}) {
+    const auto result = run_command(line);
+    INFO(line);
+    CHECK(result.status == 2);
+    CHECK(result.error.starts_with("flashbias: error: "));
+  }
+}
+
+TEST_CASE("command: emit prints a formatted source, and says why where it cannot") {
+  const std::string emit = "emit --bias alibi --arch sm_80";
+  const auto formatted = run_command(emit, FLASHBIAS_HAS_FORMATTER ? "" : "FLASHBIAS_FORMATTER=/nonexistent.so");
+  CHECK(formatted.status == 0);
+  CHECK(formatted.error.empty() == bool{FLASHBIAS_HAS_FORMATTER});
+  CHECK(contains(formatted.out, "bias=\"alibi()\""));
+
+  const auto plain = run_command(emit + " --no-format");
+  CHECK(plain.status == 0);
+  CHECK(plain.error.empty());
+  CHECK((plain.out != formatted.out) == bool{FLASHBIAS_HAS_FORMATTER});
+
+  const auto without = run_command(emit, "FLASHBIAS_FORMATTER=/nonexistent.so");
+  CHECK(without.status == 0);
+  CHECK(without.out == plain.out);
+  CHECK(contains(without.error, "unformatted source: /nonexistent.so"));
+  CHECK(contains(without.error, "libclang-14-dev"));
+}
+
+TEST_CASE("command: emit -o writes the same text, or says that it cannot") {
+  const std::string emit = "emit --no-format --arch sm_80";
+  const auto path = scratch_path("kernel.cu");
+  CHECK(run_command(emit + " -o " + path).out.empty());
+  std::ifstream file(path);
+  const std::string written{std::istreambuf_iterator<char>(file), {}};
+  CHECK(written == run_command(emit).out);
+
+  const auto failed = run_command(emit + " -o /nonexistent/kernel.cu");
+  CHECK(failed.status == 1);
+  CHECK(contains(failed.error, "cannot write /nonexistent/kernel.cu"));
+}
+
+TEST_CASE("command: explain --json is JSON") {
+  const auto result = run_command("explain --bias alibi --arch sm_80 --json");
+  CHECK(nlohmann::json::accept(result.out));
+}
+
+TEST_CASE("command: compile fills the cache, which lists, verifies and clears") {
+  const std::string cache = " --cache '" + scratch_path("own_cache") + "'";
+  const auto compile = "compile --head-dim 16 --arch sm_80 --json" + cache;
+  const auto first = nlohmann::json::parse(run_command(compile).out);
+  CHECK(first["registers"].get<int>() > 0);
+  CHECK(first["cached"] == false);
+  const auto second = nlohmann::json::parse(run_command(compile).out);
+  CHECK(second["cached"] == true);
+  CHECK(second["key"] == first["key"]);
+
+  const auto listed = nlohmann::json::parse(run_command("cache list --json" + cache).out);
+  REQUIRE(listed["entries"].size() == 1);
+  CHECK(listed["entries"][0]["key"] == first["key"]);
+  CHECK(run_command("cache verify" + cache).status == 0);
+
+  const auto entry = std::filesystem::path(scratch_path("own_cache")) / first["key"].get<std::string>();
+  std::ofstream(entry / "kernel.cubin", std::ios::app) << "x";
+  const auto verified = run_command("cache verify" + cache);
+  CHECK(verified.status == 1);
+  CHECK(contains(verified.error, "1 of 1 entries are bad"));
+
+  CHECK(nlohmann::json::parse(run_command("cache clear --json" + cache).out)["removed"] == 1);
+  CHECK(nlohmann::json::parse(run_command("cache list --json" + cache).out)["entries"].empty());
+}
+
+TEST_CASE("command: run and demo without a GPU") {
+  const auto run = run_command("run --bias alibi --arch sm_80");
+  CHECK(run.status == 1);
+  CHECK(contains(run.error, "/nonexistent/libcuda.so.1"));
+
+  const auto manifest = scratch_path("one.json");
+  std::ofstream(manifest) << R"({"kernels": [{"name": "tiny", "config": "head_dim=16"}]})";
+  const auto demo = run_command("demo --manifest " + manifest);
+  CHECK(demo.status == 0);
+  CHECK(contains(demo.out, "tiny"));
+  CHECK(contains(demo.out, "nothing is run"));
+}
+
+TEST_CASE("command: precompile compiles each kernel for each architecture, and reports failures at the end") {
+  const auto manifest = scratch_path("two.json");
+  std::ofstream(manifest) << R"({"kernels": [{"name": "a", "config": "head_dim=16"},
+                                             {"name": "b", "config": "head_dim=16 causal=true"}]})";
+  const auto precompile = "precompile --manifest " + manifest + " --arch sm_80,sm_90a -j 2 --json";
+  const auto result = nlohmann::json::parse(run_command(precompile).out);
+  CHECK(result["kernels"].size() == 4);
+
+  const auto failed =
+      run_command(precompile + " --cache '" + scratch_path("other") + "'", "FLASHBIAS_NVRTC=/nonexistent/nvrtc.so");
+  CHECK(failed.status == 1);
+  CHECK(contains(failed.error, "a (sm_80): "));
+  CHECK(contains(failed.error, "4 of 4 kernels failed"));
+}
+
+TEST_CASE("command: doctor says what is missing and fails nothing") {
+  const auto result = run_command("doctor --json");
+  CHECK(result.status == 0);
+  const auto report = nlohmann::json::parse(result.out);
+  CHECK(contains(report["driver"]["problem"], "/nonexistent/libcuda.so.1"));
+  CHECK(contains(run_command("doctor").out, "/nonexistent/libcuda.so.1"));
+}

@@ -1,0 +1,89 @@
+#include "tools/manifest.hpp"
+
+#include <doctest/doctest.h>
+
+#include "flashbias/error.hpp"
+
+using namespace flashbias;
+using namespace flashbias::tools;
+
+namespace {
+
+/// A manifest whose third line holds the fields of an entry.
+std::string manifest_with(const std::string& entry) { return "{\n  \"kernels\": [\n    {" + entry + "}\n  ]\n}\n"; }
+
+std::string error_of(const std::string& text) {
+  try {
+    (void)parse_manifest(text, "m.json");
+  } catch (const Error& error) {
+    CHECK(error.code() == ErrorCode::parse);
+    return error.what();
+  }
+  return "no error";
+}
+
+struct Rejected {
+  std::string text;
+  const char* message;
+};
+
+}  // namespace
+
+TEST_CASE("manifest: entries with their shapes") {
+  const auto entries =
+      parse_manifest(manifest_with(R"("name": "a", "config": "head_dim=32 bias=\"alibi()\"", "source": "s",
+                       "shape": {"batch": 2, "heads": 8, "kv_heads": 4, "seqlen_q": 100})"),
+                     "m.json");
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].name == "a");
+  CHECK(entries[0].source == "s");
+  CHECK(equal(entries[0].config.bias, bias::alibi()));
+  CHECK(entries[0].config.arch.is_current_device());
+  REQUIRE(entries[0].shape);
+  CHECK(entries[0].shape->kv_heads == 4);
+  CHECK(entries[0].shape->seqlen_k == 100);
+}
+
+TEST_CASE("manifest: errors name the file, the line and the remedy") {
+  const Rejected cases[] = {
+      {"{\n  \"kernels\": [\n    {\"name\" \"a\"}\n  ]\n}", "m.json:3:"},
+      {"", "m.json:1:1: "},
+      {"[]", "m.json: manifest: expected an object"},
+      {"{\n\"kernles\": []}", "m.json:2: manifest: unknown field \"kernles\"; did you mean \"kernels\"?"},
+      {"{\n\"kernels\": []}", "m.json:2: manifest: expected \"kernels\": [...] with at least one entry"},
+      {manifest_with(""), "m.json:3: kernels[0]: field \"name\" is missing"},
+      {manifest_with(R"("name": "a")"), "m.json:3: \"a\": field \"config\" is missing"},
+      {manifest_with(R"("name": 7)"), "m.json:3: kernels[0]: name is 7, expected a string"},
+      {manifest_with("\"name\": \"a\",\n\"config\": \"head_dim=7\""), "m.json:4: \"a\": config: head_dim is 7"},
+      {manifest_with("\"name\": \"a\",\n\"config\": \"head_dmi=64\""), "m.json:4: \"a\": config: "},
+      {manifest_with(R"("name": "a", "config": "arch=sm_80")"), "a manifest names no arch"},
+      {manifest_with(R"("name": "a", "confg": "")"), "unknown field \"confg\"; did you mean \"config\"?"},
+      {manifest_with("\"name\": \"a\",\n\"name\": \"b\""), "m.json:4: \"name\" is given twice"},
+      {manifest_with(R"("name": "a", "config": "", "shape": {"batch": 1,
+"head": 8})"),
+       "m.json:4: \"a\": shape: unknown field \"head\"; did you mean \"heads\"?"},
+      {manifest_with(R"("name": "a", "config": "", "shape": {"batch": 0, "heads": 8, "seqlen_q": 1})"),
+       "batch is 0, expected a positive integer"},
+      {manifest_with(R"("name": "a", "config": "", "shape": {"batch": 1, "heads": 8, "kv_heads": 3, "seqlen_q": 1})"),
+       "heads is 8, no multiple of kv_heads 3"},
+  };
+  for (const auto& [text, message] : cases) {
+    const auto error = error_of(text);
+    INFO(error, "\n", text);
+    CHECK(error.find(message) != std::string::npos);
+  }
+}
+
+TEST_CASE("manifest: the model zoo parses, and every model has a shape and a source") {
+  const auto entries = read_manifest(FLASHBIAS_MODEL_ZOO);
+  CHECK(entries.size() >= 8);
+  for (const auto& entry : entries) {
+    INFO(entry.name);
+    CHECK(entry.shape.has_value());
+    CHECK_FALSE(entry.source.empty());
+  }
+}
+
+TEST_CASE("manifest: a file that cannot be read") {
+  CHECK_THROWS_WITH_AS((void)read_manifest("/nonexistent.json"), "cannot read the manifest /nonexistent.json", Error);
+}

@@ -1,0 +1,71 @@
+#include "tools/compile_all.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "flashbias/error.hpp"
+
+namespace flashbias::tools {
+namespace {
+
+CompileOutcome compile_one(const AttentionConfig& config, const std::optional<std::filesystem::path>& cache) {
+  try {
+    return {.kernel = jit::get_cubin(config, cache), .error = {}};
+  } catch (const Error& error) {
+    return {.kernel = std::nullopt, .error = error.what()};
+  }
+}
+
+}  // namespace
+
+std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs,
+                                        const std::optional<std::filesystem::path>& cache, int threads,
+                                        const CompileObserver& observer) {
+  std::vector<CompileOutcome> outcomes(configs.size());
+  std::atomic<std::size_t> next = 0;
+  std::mutex observing;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < configs.size(); i = next++) {
+      outcomes[i] = compile_one(configs[i], cache);
+      const std::lock_guard lock(observing);
+      observer(i, outcomes[i]);
+    }
+  };
+  const auto wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency();
+  std::vector<std::jthread> pool;
+  for (std::size_t i = 1; i < std::min(wanted, configs.size()); ++i) pool.emplace_back(work);
+  work();
+  pool.clear();  // joins
+  return outcomes;
+}
+
+std::optional<std::filesystem::path> cache_directory(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::string compile_time_text(const jit::CachedCubin& kernel) {
+  if (kernel.origin != jit::Origin::compiled) return "cached";
+  return fmt::format("{:.0f} ms", kernel.cubin.compile_ms);
+}
+
+nlohmann::ordered_json to_json(const jit::CachedCubin& kernel) {
+  const auto& resources = kernel.cubin.resources;
+  return {{"config", to_string(kernel.plan.config)},
+          {"key", kernel.key},
+          {"cached", kernel.origin != jit::Origin::compiled},
+          {"compile_ms", kernel.cubin.compile_ms},
+          {"cubin_bytes", kernel.cubin.image.size()},
+          {"registers", resources.registers},
+          {"shared_bytes", kernel.plan.shared_bytes + resources.static_shared_bytes},
+          {"stack_bytes", resources.stack_bytes},
+          {"spill_store_bytes", resources.spill_store_bytes},
+          {"spill_load_bytes", resources.spill_load_bytes}};
+}
+
+}  // namespace flashbias::tools

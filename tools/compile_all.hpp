@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flashbias/jit.hpp"
+
+/// Many kernels into the cache, and how one is reported.
+namespace flashbias::tools {
+
+struct CompileOutcome {
+  std::optional<jit::CachedCubin> kernel;
+  std::string error;  ///< where there is no kernel
+};
+
+/// Called as each config is done, one call at a time.
+using CompileObserver = std::function<void(std::size_t index, const CompileOutcome& outcome)>;
+
+/// Compiles on `threads` threads (0: all cores); outcomes in the order of the configs. A failure stops nothing.
+std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs,
+                                        const std::optional<std::filesystem::path>& cache, int threads,
+                                        const CompileObserver& observer);
+
+/// `--cache`; nothing for an empty text, which means the default directory.
+[[nodiscard]] std::optional<std::filesystem::path> cache_directory(const std::string& text);
+
+/// `312 ms`, or `cached`.
+[[nodiscard]] std::string compile_time_text(const jit::CachedCubin& kernel);
+
+[[nodiscard]] nlohmann::ordered_json to_json(const jit::CachedCubin& kernel);
+
+}  // namespace flashbias::tools

@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <fstream>
+#include <memory>
+
+#include "flashbias/error.hpp"
+#include "flashbias/plan.hpp"
+#include "flashbias/source.hpp"
+#include "tools/config_flags.hpp"
+#include "tools/verbs.hpp"
+
+namespace flashbias::tools {
+namespace {
+
+struct Options {
+  ConfigFlags config;
+  bool no_format = false;
+  std::string output;
+};
+
+std::string shown_source(const KernelSource& source, bool no_format) {
+  if (no_format) return source.text;
+  const auto formatted = format_source(source);
+  if (!formatted.formatted) fmt::print(stderr, "flashbias: unformatted source: {}\n", formatted.why_not);
+  return formatted.text;
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw Error(ErrorCode::io, fmt::format("cannot write {}; check the directory and its permissions", path));
+}
+
+void emit_config(const Options& options) {
+  const auto text = shown_source(emit(plan(options.config.config())), options.no_format);
+  if (options.output.empty()) {
+    fmt::print("{}", text);
+  } else {
+    write_file(options.output, text);
+  }
+}
+
+}  // namespace
+
+void add_emit(CLI::App& app) {
+  auto* verb = app.add_subcommand("emit", "Print the CUDA source that a config becomes");
+  auto options = std::make_shared<Options>();
+  options->config.add_to(*verb);
+  verb->add_flag("--no-format", options->no_format, "as the compiler gets it");
+  verb->add_option("-o,--output", options->output, "file to write instead of standard output");
+  verb->callback([options] { emit_config(*options); });
+}
+
+}  // namespace flashbias::tools

@@ -1,0 +1,34 @@
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <memory>
+
+#include "flashbias/plan.hpp"
+#include "tools/config_flags.hpp"
+#include "tools/verbs.hpp"
+
+namespace flashbias::tools {
+namespace {
+
+struct Options {
+  ConfigFlags config;
+  bool json = false;
+};
+
+void explain_config(const Options& options) {
+  const auto decided = plan(options.config.config());
+  fmt::print("{}", options.json ? explain_json(decided) + '\n' : explain(decided));
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app) {
+  auto* verb =
+      app.add_subcommand("explain", "Print the plan for a config: each term of the bias, its lowering and why");
+  auto options = std::make_shared<Options>();
+  options->config.add_to(*verb);
+  verb->add_flag("--json", options->json, "for programs");
+  verb->callback([options] { explain_config(*options); });
+}
+
+}  // namespace flashbias::tools

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+/// What the verbs print.
+namespace flashbias::tools {
+
+/// Columns as wide as their widest cell; numbers to the right.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  [[nodiscard]] std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+void print_json(const nlohmann::ordered_json& json);
+
+/// `48.0 KiB`.
+[[nodiscard]] std::string bytes_text(std::int64_t bytes);
+/// The first digits of a key, enough to tell entries apart.
+[[nodiscard]] std::string short_key(const std::string& key);
+
+}  // namespace flashbias::tools
