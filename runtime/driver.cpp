@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "flashbias/error.hpp"
+#include "runtime/once_opened.hpp"
 
 namespace flashbias::runtime {
 
@@ -24,13 +25,12 @@ Driver Driver::open(const std::vector<Candidate>& candidates) {
 }
 
 const Driver& Driver::get() {
-  // Never closed: other threads may be using it while the process exits.
-  static const Driver& driver = []() -> const Driver& {
+  static OnceOpened<Driver> driver;
+  return driver.get([] {
     auto opened = std::make_unique<const Driver>(open(driver_candidates()));
     opened->check(opened->cuInit(0), "initialise the CUDA driver");
-    return *opened.release();
-  }();
-  return driver;
+    return opened;
+  });
 }
 
 void Driver::fail(CUresult result, std::string_view attempt) const {

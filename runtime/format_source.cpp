@@ -46,7 +46,8 @@ struct Formatter {
 }  // namespace
 
 FormattedSource format_source(const KernelSource& source) {
-  static const Formatter formatter;
+  // Never closed: LLVM's globals own memory that nobody frees when the module is unloaded.
+  static const auto& formatter = *new Formatter;
   FormattedSource result{.text = source.text, .formatted = false, .why_not = formatter.why_not};
   if (formatter.format == nullptr) return result;
   const auto keep = [](void* context, const char* text, std::size_t size) {

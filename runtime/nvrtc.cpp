@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "flashbias/error.hpp"
+#include "runtime/once_opened.hpp"
 
 namespace flashbias::runtime {
 namespace {
@@ -23,9 +24,8 @@ std::string how_to_install() {
 }  // namespace
 
 const Nvrtc& Nvrtc::get() {
-  // Never closed: other threads may be compiling while the process exits.
-  static const Nvrtc& nvrtc = *new Nvrtc(open(nvrtc_candidates()));
-  return nvrtc;
+  static OnceOpened<Nvrtc> nvrtc;
+  return nvrtc.get([] { return std::make_unique<const Nvrtc>(open(nvrtc_candidates())); });
 }
 
 Nvrtc Nvrtc::open(const std::vector<Candidate>& candidates) {
