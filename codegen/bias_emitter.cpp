@@ -227,7 +227,7 @@ class BiasEmitter {
     line("__device__ __forceinline__ void load_queries() {{");
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
       line(
-          "storage.factors{0}.load_queries(elements(p.{1}_input.row(block.batch, block.head, block.q_start)), "
+          "storage.factors{0}.load_queries(p.{1}_input.row(block.batch, block.head, block.q_start), "
           "p.{1}_input.row_stride, block.q_end - block.q_start);",
           i, program_.factors[i].q_input);
     for (const SharedTable& table : tables_)
@@ -240,7 +240,7 @@ class BiasEmitter {
     line("__device__ __forceinline__ void load_keys(int kv_start) {{");
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
       line(
-          "storage.factors{0}.load_keys(elements(p.{1}_input.row(block.batch, block.head, kv_start)), "
+          "storage.factors{0}.load_keys(p.{1}_input.row(block.batch, block.head, kv_start), "
           "p.{1}_input.row_stride, p.kv_length - kv_start);",
           i, program_.factors[i].k_input);
     line("}}\n");

@@ -109,7 +109,7 @@ class Writer {
     const auto bounds = interval(e.arg(0));
     std::string index = text_of(e.arg(0)).text;
     if (!bounds || bounds->low < 0 || bounds->high >= entries)
-      index = fmt::format("clamp_index({}, {})", index, entries);
+      index = fmt::format("min(max({}, 0), {})", index, entries - 1);  // outside indices mean the nearest entry
     if (scope_.tables_in_shared_memory && entries <= kMaxSharedTableEntries)
       return {fmt::format("storage.{}_table[{}]", e.node().name, index)};
     return {fmt::format("p.{}_input.at(block.batch, block.head, 0, {})", e.node().name, index)};

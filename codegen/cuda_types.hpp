@@ -6,7 +6,7 @@
 
 namespace flashbias::codegen {
 
-/// Name of an element type in templates/convert.cuh.
+/// Name of an input's element type, see templates/input_types.cuh.
 [[nodiscard]] constexpr std::string_view cuda_element_type(DType dtype) {
   switch (dtype) {
     case DType::f16:

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <set>
 #include <string>
 
 #include "codegen/bias_emitter.hpp"
@@ -23,6 +24,17 @@ std::string header(const KernelPlan& plan) {
   return comment + "\n";
 }
 
+std::string include(std::string_view file) { return fmt::format("#include \"{}\"\n", file); }
+
+/// A file for each element type among the inputs.
+std::string input_types(const KernelPlan& plan) {
+  std::set<DType> dtypes;
+  for (const InputSpec& input : plan.inputs) dtypes.insert(input.dtype);
+  std::string text;
+  for (const DType dtype : dtypes) text += include(fmt::format("input_{}.cuh", to_string(dtype)));
+  return text;
+}
+
 /// The struct that codegen/parameters.hpp describes.
 std::string parameters(const KernelPlan& plan) {
   std::string text = "struct Parameters {\n";
@@ -39,8 +51,7 @@ std::string parameters(const KernelPlan& plan) {
 }
 
 std::string constants(const KernelPlan& plan) {
-  std::string text =
-      "using i64 = long long;\nusing u32 = unsigned int;\nusing u16 = unsigned short;\nusing u8 = unsigned char;\n\n";
+  std::string text = "using i64 = long long;\nusing u32 = unsigned int;\nusing u16 = unsigned short;\n\n";
   text += fmt::format(
       "constexpr int kHeadDim = {};\nconstexpr int kHeadDimV = {};\n"
       "constexpr int kBlockQ = {};  // query rows a thread block\n"
@@ -49,17 +60,16 @@ std::string constants(const KernelPlan& plan) {
       "constexpr int kBlocksPerMultiprocessor = {};\n\n",
       plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps,
       plan.tile.blocks_per_multiprocessor);
-  if (!plan.inputs.empty()) text += "#include \"input.cuh\"\n\n";
+  if (!plan.inputs.empty()) text += include("input.cuh") + "\n";
   return text + parameters(plan);
 }
-
-std::string include(std::string_view file) { return fmt::format("#include \"{}\"\n", file); }
 
 codegen::Choices choices(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
   const char* query_rows = plan.tile.query_in_registers ? "RegisterRows" : "SharedRows";
   return {
       {"config.cuh", constants(plan)},
+      {"input_types.cuh", input_types(plan)},
       {"element.cuh", include(config.dtype == DType::f16 ? "element_f16.cuh" : "element_bf16.cuh")},
       {"mask.cuh", include(config.causal ? "mask_causal.cuh" : "mask_none.cuh")},
       {"query_rows.cuh", include(plan.tile.query_in_registers ? "register_rows.cuh" : "shared_rows.cuh") +

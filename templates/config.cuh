@@ -6,7 +6,6 @@
 using i64 = long long;
 using u32 = unsigned int;
 using u16 = unsigned short;
-using u8 = unsigned char;
 
 constexpr int kHeadDim = 64;
 constexpr int kHeadDimV = 64;

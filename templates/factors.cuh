@@ -8,13 +8,16 @@ struct FactorTiles {
   SharedTile<kBlockQ, Rank> q;
   SharedTile<kBlockK, Rank> k;
 
-  __device__ void load_queries(const u16* first_row, i64 row_stride, int valid_rows) {
+  // T: f16 or bf16, the type of the tensor cores' operands.
+  template <class T>
+  __device__ void load_queries(const T* first_row, i64 row_stride, int valid_rows) {
     clear_padding(q);
     clear_padding(k);
-    load_tile(q, first_row, row_stride, valid_rows);
+    load_tile(q, reinterpret_cast<const u16*>(first_row), row_stride, valid_rows);
   }
-  __device__ __forceinline__ void load_keys(const u16* first_row, i64 row_stride, int valid_rows) {
-    load_tile(k, first_row, row_stride, valid_rows);
+  template <class T>
+  __device__ __forceinline__ void load_keys(const T* first_row, i64 row_stride, int valid_rows) {
+    load_tile(k, reinterpret_cast<const u16*>(first_row), row_stride, valid_rows);
   }
   __device__ __forceinline__ void accumulate(Scores& scores) const {
     accumulate_scores(scores, SharedRows<Rank>(q), k);

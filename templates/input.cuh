@@ -1,6 +1,7 @@
 #pragma once
 
-#include "convert.cuh"
+#include "config.cuh"
+#include "input_types.cuh"
 
 // A tensor that the bias reads. Broadcast dimensions have stride 0.
 template <class T>
@@ -15,10 +16,3 @@ struct Input {
     return value_of(row(batch, head, index)[column]);
   }
 };
-
-// 16-bit numbers as the tensor cores take them.
-__device__ __forceinline__ const u16* elements(const f16* data) { return reinterpret_cast<const u16*>(data); }
-__device__ __forceinline__ const u16* elements(const bf16* data) { return reinterpret_cast<const u16*>(data); }
-
-// Entry of a table: outside indices mean the nearest entry.
-__device__ __forceinline__ int clamp_index(int index, int entries) { return min(max(index, 0), entries - 1); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/errors.hpp"
+#include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using runtime::Compiler;
@@ -23,18 +24,10 @@ namespace {
 /// A cache directory that does not exist yet; removed at the end.
 class CacheDirectory {
  public:
-  CacheDirectory() {
-    std::string pattern = (fs::temp_directory_path() / "flashbias-cubins-XXXXXX").string();
-    root_ = mkdtemp(pattern.data());
-  }
-  ~CacheDirectory() { fs::remove_all(root_); }
-  CacheDirectory(const CacheDirectory&) = delete;
-  CacheDirectory& operator=(const CacheDirectory&) = delete;
-
-  [[nodiscard]] fs::path path() const { return root_ / "cache"; }
+  [[nodiscard]] fs::path path() const { return root_.path() / "cache"; }
 
  private:
-  fs::path root_;
+  testing::TemporaryDirectory root_;
 };
 
 KernelPlan alibi_plan() { return plan({.bias = bias::alibi(), .causal = true, .arch = Arch{80}}); }

@@ -10,6 +10,7 @@
 
 #include "runtime/nvrtc.hpp"
 #include "tests/errors.hpp"
+#include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using namespace flashbias::runtime;
@@ -22,23 +23,15 @@ namespace {
 /// A directory tree of empty files, removed at the end.
 class FileTree {
  public:
-  FileTree() {
-    std::string pattern = (fs::temp_directory_path() / "flashbias-search-XXXXXX").string();
-    root_ = mkdtemp(pattern.data());
-  }
-  ~FileTree() { fs::remove_all(root_); }
-  FileTree(const FileTree&) = delete;
-  FileTree& operator=(const FileTree&) = delete;
-
   std::string add(const std::string& path) {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path).close();
-    return root_ / path;
+    fs::create_directories((root_.path() / path).parent_path());
+    std::ofstream(root_.path() / path).close();
+    return root_.path() / path;
   }
-  [[nodiscard]] std::string path(const std::string& relative) const { return root_ / relative; }
+  [[nodiscard]] std::string path(const std::string& relative) const { return root_.path() / relative; }
 
  private:
-  fs::path root_;
+  testing::TemporaryDirectory root_;
 };
 
 Variables variables(std::map<std::string, std::string> values) {

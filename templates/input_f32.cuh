@@ -1,0 +1,3 @@
+#pragma once
+
+__device__ __forceinline__ float value_of(float value) { return value; }

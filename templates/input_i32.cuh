@@ -1,0 +1,3 @@
+#pragma once
+
+__device__ __forceinline__ int value_of(int value) { return value; }
