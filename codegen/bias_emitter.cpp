@@ -199,8 +199,7 @@ class BiasEmitter {
     fetch_and_publish();
     accumulate();
     add();
-    if (!program_.factors.empty() || program_.has_score_terms())
-      line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
+    if (!program_.factors.empty()) line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
     if (has_row_offset())
       line(
           "__device__ float row_offset(int slot) const {{\n"
@@ -287,7 +286,7 @@ class BiasEmitter {
     if (!hoisted_.key.empty()) line("const KeyTerms& key = keys[c];");
     text_ += score_statements_;
     line("float& score = scores[slot / 2][n][slot % 2 * 2 + c];");
-    line("score = {} + {};", program_.factors.empty() ? "score * p.softmax_scale" : "score", sum_of_score_terms());
+    line("score += {};", sum_of_score_terms());
     line("}}\n}}\n}}\n}}\n");
   }
 
@@ -296,7 +295,7 @@ class BiasEmitter {
     if (!score_.empty()) terms.push_back(score_);
     if (program_.has_key_column()) terms.emplace_back("keys[c].column");
     if (program_.has_diagonal()) terms.emplace_back("storage.diagonals.at(stage, row_of_slot(slot), column + c)");
-    return terms.size() == 1 && score_.empty() ? terms[0] : fmt::format("({})", fmt::join(terms, " + "));
+    return fmt::format("{}", fmt::join(terms, " + "));
   }
 
   const KernelPlan& plan_;

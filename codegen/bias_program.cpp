@@ -117,6 +117,23 @@ bool table_index_splits(const Expr& expr) {
   return !any_node(expr, [](const ExprNode& node) { return node.op == Op::table && !split_query_key(node.args[0]); });
 }
 
+/// The expression in units of the softmax scale. A factor that is computed ahead takes the conversion along; then it
+/// costs nothing a score.
+Expr in_units_of_scale(const Expr& expr) {
+  if (is_zero(expr)) return expr;
+  const auto computed_ahead = [](const Expr& e) {
+    const Dependence varies = dependence(e);
+    return varies.query_only() || varies.key_only();
+  };
+  if (!computed_ahead(expr) && expr.op() == Op::negate) return -in_units_of_scale(expr.arg(0));
+  if (!computed_ahead(expr) && expr.op() == Op::multiply) {
+    const Expr& a = expr.arg(0);
+    const Expr& b = expr.arg(1);
+    return computed_ahead(b) && !computed_ahead(a) ? a * in_units_of_scale(b) : in_units_of_scale(a) * b;
+  }
+  return expr * inverse_softmax_scale();
+}
+
 class Lowerer {
  public:
   explicit Lowerer(const AttentionConfig& config) : config_(config) {}
@@ -125,6 +142,9 @@ class Lowerer {
     std::vector<Addend> typed;
     collect_addends(config_.bias, false, typed);
     for (const Addend& addend : typed) lower_typed(addend);
+    if (program_.factors.empty())
+      for (Expr* part : {&program_.kv_slope, &program_.key_column, &program_.diagonal, &program_.score})
+        *part = in_units_of_scale(*part);
     return std::move(program_);
   }
 
@@ -231,6 +251,8 @@ bool BiasProgram::needs_row_offset(const AttentionConfig& config) const {
 }
 
 BiasProgram lower_bias(const AttentionConfig& config) { return Lowerer(config).run(); }
+
+Expr inverse_softmax_scale() { return computed_value("p.inverse_softmax_scale", Expr(1.0)); }
 
 Expr kv_origin() { return computed_value("kv_origin", bias::kv_index()); }
 

@@ -16,7 +16,9 @@ struct FactorTerm {
   int rank = 0;
 };
 
-/// A bias taken apart by what has to be computed when. Sums that are empty are the literal 0.
+/// A bias taken apart by what has to be computed when. Sums that are empty are the literal 0. What is added to scores
+/// is measured in units of the softmax scale, as q k^T is, so that no score needs to be multiplied by the scale before
+/// the exponential; but factors cannot be, and where there are any nothing is.
 struct BiasProgram {
   std::vector<TermPlan> terms;  ///< each addend as typed, and its fate
   Expr row_offset;              ///< once a row: what the softmax ignores; may mention kv_origin()
@@ -38,6 +40,9 @@ struct BiasProgram {
 
 /// Throws Error(invalid_config) for a bias that no lowering can serve.
 [[nodiscard]] BiasProgram lower_bias(const AttentionConfig& config);
+
+/// 1 / softmax_scale, a parameter of the launch.
+[[nodiscard]] Expr inverse_softmax_scale();
 
 /// The key position that a thread block counts kv_index from, so that numbers stay small where they matter: the last
 /// key it sees where the slope is positive, else the first.

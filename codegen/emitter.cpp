@@ -45,7 +45,8 @@ std::string parameters(const KernelPlan& plan) {
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", codegen::cuda_element_type(input.dtype), input.name);
   text +=
-      "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles;\nfloat softmax_scale;\n"
+      "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles;\nfloat softmax_scale, "
+      "inverse_softmax_scale;\n"
       "};\n";
   return text;
 }

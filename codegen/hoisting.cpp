@@ -15,7 +15,7 @@ bool is_literal(const Expr& expr) {
 /// Reading a parameter is as cheap as reading a value kept.
 bool is_free(const Expr& expr) {
   return is_literal(expr) || expr.op() == Op::q_length || expr.op() == Op::kv_length || expr.op() == Op::head ||
-         expr.op() == Op::batch;
+         expr.op() == Op::batch || equal(expr, inverse_softmax_scale());
 }
 
 /// Booleans are cheap to make from their operands, and no 4-byte numbers.

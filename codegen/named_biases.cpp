@@ -127,10 +127,11 @@ Expr earth_relative_position(int levels, int latitudes, int longitudes) {
                                                        "a smaller window",
                                                        call, entries, kMaxTableEntries));
   }
-  const auto level = [&](const Expr& token) { return token / (latitudes * longitudes); };
+  const auto level = [&](const Expr& token) { return token / (latitudes * longitudes) % levels; };
   const auto latitude = [&](const Expr& token) { return token / longitudes % latitudes; };
   const auto longitude = [&](const Expr& token) { return token % longitudes; };
-  // A query part plus a key part, as in a window: absolute pairs differ in the strides of the two sides.
+  // A query part plus a key part, as in a window, remainders included; absolute pairs differ in the strides of the two
+  // sides.
   const Expr q = q_index();
   const Expr kv = kv_index();
   const Expr query_part = level(q) * level_stride + latitude(q) * latitude_stride + longitude(q);

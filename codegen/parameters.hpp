@@ -8,8 +8,8 @@
 ///   log_sum_exp         {pointer, batch stride, head stride}, only where the config asks for it
 ///   each plan.inputs    {pointer, batch stride, head stride, row stride}; 0 broadcasts. The row stride is that of the
 ///                       query or key token, of the query row for a pair input, and 0 for tables and head scalars
-///   then, 4 bytes each: heads, heads_per_kv_head, q_length, kv_length, q_tiles (ceil(q_length / block_q)), softmax
-///   scale
+///   then, 4 bytes each: heads, heads_per_kv_head, q_length, kv_length, q_tiles (ceil(q_length / block_q)),
+///                       softmax_scale, and 1 / softmax_scale for biases that are measured in it
 ///
 /// The grid is one-dimensional: q_tiles * heads * batch blocks of tile.warps * 32 threads.
 namespace flashbias::codegen {
@@ -17,14 +17,15 @@ namespace flashbias::codegen {
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
 inline constexpr int kLogSumExpWords = 3;  ///< 8-byte words of log_sum_exp
 
-/// The 4-byte tail of the parameter struct.
-struct LaunchSizes {
+/// The tail of the parameter struct.
+struct alignas(8) LaunchSizes {
   std::int32_t heads = 0;
   std::int32_t heads_per_kv_head = 0;
   std::int32_t q_length = 0;
   std::int32_t kv_length = 0;
   std::int32_t q_tiles = 0;
   float softmax_scale = 0;
+  float inverse_softmax_scale = 0;
 };
 
 }  // namespace flashbias::codegen

@@ -1,11 +1,19 @@
 #include "codegen/tiles.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "codegen/hoisting.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/shared_layout.hpp"
+#include "codegen/window.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -16,29 +24,68 @@ namespace {
 struct Candidate {
   int max_head_dim;
   int spare_registers;  ///< that a bias may take, in the units of `registers_of`
+  int max_rank;         ///< of all factors together, up to which the next candidate is slower
   Tile tile;
 };
 
-const std::array<Candidate, 11>& candidates() {
-  static const std::array<Candidate, 11> table = {{
-      {16, 20, {128, 64, 4, 3, true, 0, "queries stay in registers; three blocks a multiprocessor hide latency"}},
-      // Spilling and all 8 to 19 % faster than 64 keys, for all biases measured.
-      {32, 16, {128, 128, 4, 2, true, 176, "queries stay in registers; 128 keys halve the barriers"}},
-      {64, 30, {128, 64, 4, 2, true, 16, "queries stay in registers; 32 rows a warp share each key fragment"}},
+constexpr int kAny = std::numeric_limits<int>::max();
+
+const std::array<Candidate, 12>& candidates() {
+  static const std::array<Candidate, 12> table = {{
+      // 4 to 10 % faster than 128 queries x 64 keys without bias and with ALiBi, as fast with distances.
+      {16, 20, kAny, {64, 128, 4, 4, true, 8, "queries stay in registers; four blocks a multiprocessor hide latency"}},
+      // Spilling and all 4 to 19 % faster than 64 keys; 10 % slower from rank 64 on.
+      {32, 16, 32, {128, 128, 4, 2, true, 176, "queries stay in registers; 128 keys halve the barriers"}},
+      {32, 20, kAny, {128, 64, 4, 3, true, 16, "queries stay in registers; three blocks hide latency"}},
+      {64, 30, kAny, {128, 64, 4, 2, true, 24, "queries stay in registers; 32 rows a warp share each key fragment"}},
       // Spilling and all 7 to 13 % faster than 32 keys, which do not.
-      {128, 8, {128, 64, 4, 2, false, 80, "32 rows a warp share each key fragment"}},
-      {128,
-       20,
-       {128, 32, 4, 2, false, 0, "32 rows a warp share each key fragment; registers have no room for 64 keys"}},
-      {128, 64, {64, 64, 4, 2, false, 0, "16 rows a warp leave registers for the bias"}},
-      {192, 40, {64, 64, 4, 2, false, 0, "16 rows a warp: the output of 32 rows does not fit registers"}},
-      {256, 6, {64, 64, 4, 1, false, 16, "16 rows a warp: the output of 32 rows does not fit registers"}},
-      {256, 40, {64, 48, 4, 1, false, 0, "16 rows a warp; registers or shared memory have no room for 64 keys"}},
-      {256, 40, {64, 32, 4, 1, false, 0, "16 rows a warp; registers or shared memory have no room for 48 keys"}},
-      {256, 200, {64, 16, 4, 1, false, 0, "16 rows a warp; registers or shared memory have no room for 32 keys"}},
+      {128, 8, kAny, {128, 64, 4, 2, false, 80, "32 rows a warp share each key fragment"}},
+      {128, 20, kAny, {128, 32, 4, 2, false, 0, "32 rows a warp share each key fragment; no registers for 64 keys"}},
+      {128, 64, kAny, {64, 64, 4, 2, false, 0, "16 rows a warp leave registers for the bias"}},
+      {192, 40, kAny, {64, 64, 4, 2, false, 0, "16 rows a warp: the output of 32 rows does not fit registers"}},
+      {256, 6, kAny, {64, 64, 4, 1, false, 16, "16 rows a warp: the output of 32 rows does not fit registers"}},
+      {256, 40, kAny, {64, 48, 4, 1, false, 0, "16 rows a warp; registers or shared memory bar 64 keys"}},
+      {256, 40, kAny, {64, 32, 4, 1, false, 0, "16 rows a warp; registers or shared memory bar 48 keys"}},
+      {256, 200, kAny, {64, 16, 4, 1, false, 0, "16 rows a warp; registers or shared memory bar 32 keys"}},
   }};
   return table;
 }
+
+/// Tiles for windows, whose number of tokens is known ahead: what a tile has beyond the window is computed for nothing.
+struct WindowCandidate {
+  int max_head_dim;
+  double cost;  ///< time of a score, those beyond the window included, in units of the best tile's; as measured
+  int allowed_spill_bytes;
+  int block_q, block_k, warps, blocks_per_multiprocessor;
+
+  /// Time of a window, in the units of `cost`.
+  [[nodiscard]] double time(std::int64_t tokens) const {
+    const auto padded = [tokens](int block) { return (tokens + block - 1) / block * block; };
+    return cost * static_cast<double>(padded(block_q) * padded(block_k));
+  }
+  [[nodiscard]] Tile tile(std::int64_t tokens) const {
+    return {.block_q = block_q,
+            .block_k = block_k,
+            .warps = warps,
+            .blocks_per_multiprocessor = blocks_per_multiprocessor,
+            .query_in_registers = true,
+            .allowed_spill_bytes = allowed_spill_bytes,
+            .reason = fmt::format("queries stay in registers; least time for a window of {} tokens", tokens)};
+  }
+};
+
+/// A window's bias takes few registers; with more beside it the other candidates serve better.
+constexpr int kSpareRegistersOfWindows = 16;
+
+constexpr std::array<WindowCandidate, 7> kWindowCandidates = {{
+    {32, 1.00, 48, 128, 64, 4, 3},
+    {32, 1.02, 40, 96, 64, 3, 3},
+    {32, 1.04, 48, 64, 64, 4, 6},
+    {32, 1.30, 32, 144, 48, 9, 3},
+    {64, 1.00, 24, 64, 64, 4, 4},
+    {64, 1.01, 8, 128, 64, 4, 2},
+    {64, 1.20, 0, 48, 48, 3, 5},
+}};
 
 /// Registers a thread that the bias takes while the keys pass by.
 int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
@@ -52,6 +99,29 @@ int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProg
   for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
     count += input.kind == Op::pair_input ? kPairRows : 0;
   return count;
+}
+
+int total_rank(const BiasProgram& program) {
+  int rank = 0;
+  for (const FactorTerm& factors : program.factors) rank += factors.rank;
+  return rank;
+}
+
+std::optional<Tile> choose_window_tile(const AttentionConfig& config, const BiasProgram& program) {
+  const auto tokens = window_tokens(config.bias);
+  const int head_dim = std::max(config.head_dim, config.head_dim_v);
+  if (!tokens || total_rank(program) > 0) return std::nullopt;
+  const WindowCandidate* best = nullptr;
+  for (const WindowCandidate& candidate : kWindowCandidates) {
+    // Of the head dimensions measured, the next larger one counts.
+    if (head_dim > candidate.max_head_dim || (best != nullptr && candidate.max_head_dim > best->max_head_dim)) continue;
+    if (best == nullptr || candidate.time(*tokens) < best->time(*tokens)) best = &candidate;
+  }
+  if (best == nullptr) return std::nullopt;
+  Tile tile = best->tile(*tokens);
+  const bool fits = registers_of(config, tile, program) <= kSpareRegistersOfWindows &&
+                    shared_bytes(config, tile, program) <= shared_bytes_limit(config.arch);
+  return fits ? std::optional(std::move(tile)) : std::nullopt;
 }
 
 }  // namespace
@@ -70,10 +140,11 @@ int shared_bytes_limit(Arch arch) {
 }
 
 Tile choose_tile(const AttentionConfig& config, const BiasProgram& program) {
+  if (auto tile = choose_window_tile(config, program)) return *std::move(tile);
   const int limit = shared_bytes_limit(config.arch);
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
   for (const Candidate& candidate : candidates())
-    if (head_dim <= candidate.max_head_dim &&
+    if (head_dim <= candidate.max_head_dim && total_rank(program) <= candidate.max_rank &&
         registers_of(config, candidate.tile, program) <= candidate.spare_registers &&
         shared_bytes(config, candidate.tile, program) <= limit)
       return candidate.tile;

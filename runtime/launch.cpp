@@ -20,6 +20,8 @@ namespace {
 
 /// Lengths up to here are exact as f32, the type of positions in bias expressions.
 constexpr std::int64_t kMaxLength = std::int64_t{1} << 24;
+/// Kernels measure some biases in units of the scale, which must not overflow.
+constexpr float kMaxSoftmaxScale = 0x1p40F;
 constexpr std::int64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
 /// Width of the copies to shared memory, and so the alignment of whatever they read or write.
 constexpr std::int64_t kAccessBytes = 16;
@@ -164,10 +166,10 @@ const BiasInput* find_input(std::span<const BiasInput> inputs, std::string_view 
 
 float softmax_scale(const AttentionConfig& config, const AttentionArguments& arguments) {
   const float scale = arguments.softmax_scale.value_or(1.0F / std::sqrt(static_cast<float>(config.head_dim)));
-  if (!(std::isfinite(scale) && scale > 0)) [[unlikely]] {
+  if (!(scale >= 1 / kMaxSoftmaxScale && scale <= kMaxSoftmaxScale)) [[unlikely]] {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("softmax_scale is {}: it must be positive and finite; leave it out for 1 / sqrt({})", scale,
-                            config.head_dim));
+                fmt::format("softmax_scale is {}: it must lie between {} and {}; leave it out for 1 / sqrt({})", scale,
+                            1 / kMaxSoftmaxScale, kMaxSoftmaxScale, config.head_dim));
   }
   return scale;
 }
@@ -240,12 +242,14 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
                       arguments.log_sum_exp->strides[1]);
   }
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
+  const float scale = softmax_scale(plan.config, arguments);
   parameters.append(codegen::LaunchSizes{.heads = static_cast<std::int32_t>(sizes.heads),
                                          .heads_per_kv_head = static_cast<std::int32_t>(sizes.heads / sizes.kv_heads),
                                          .q_length = static_cast<std::int32_t>(sizes.q_length),
                                          .kv_length = static_cast<std::int32_t>(sizes.kv_length),
                                          .q_tiles = static_cast<std::int32_t>(q_tiles),
-                                         .softmax_scale = softmax_scale(plan.config, arguments)});
+                                         .softmax_scale = scale,
+                                         .inverse_softmax_scale = 1 / scale});
   return launch;
 }
 

@@ -28,5 +28,5 @@ struct Parameters {
   int heads, heads_per_kv_head;
   int q_length, kv_length;
   int q_tiles;
-  float softmax_scale;
+  float softmax_scale, inverse_softmax_scale;
 };

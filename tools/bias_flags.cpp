@@ -170,7 +170,7 @@ void BiasFlags::add_to(CLI::App& verb) {
 }
 
 Expr BiasFlags::expression() const {
-  const Expr expression = unmasked(*this);
+  Expr expression = unmasked(*this);
   if (!key_padding_mask) return expression;
   return bias == "none" ? bias::key_padding_mask() : expression + bias::key_padding_mask();
 }

@@ -30,7 +30,7 @@ struct AttentionArguments {
   TensorView out;                            ///< [B, Nq, H, Dv]
   std::optional<TensorView> log_sum_exp{};   ///< f32 [B, H, Nq]; exactly when the config asks for it
   std::span<const BiasInput> bias_inputs{};  ///< exactly those of plan().inputs, in any order
-  std::optional<float> softmax_scale{};      ///< positive; default 1 / sqrt(D)
+  std::optional<float> softmax_scale{};      ///< in [2^-40, 2^40]; default 1 / sqrt(D)
 };
 
 /// A kernel ready to launch: a cheap handle, safe to use from many threads and with any device of its architecture.

@@ -62,6 +62,10 @@ TEST_CASE("intervals contain every value, and are tight for windows") {
   REQUIRE(bounds.has_value());
   CHECK(bounds->low == 0);
   CHECK(bounds->high == 7 * 11 - 1);
+  const auto earth = interval(earth_relative_position(2, 6, 12).arg(0).arg(0));
+  REQUIRE(earth.has_value());
+  CHECK(earth->low == 0);
+  CHECK(earth->high == 2 * 2 * 6 * 6 * 23 - 1);
   const auto product = interval((q_index() % 7 - 3) * (kv_index() % 5 - 4));
   REQUIRE(product.has_value());
   CHECK(product->low == -12);

@@ -83,6 +83,7 @@ TEST_CASE("a launch hands the driver the plan's grid, the stream and the paramet
   CHECK(parameters.sizes.kv_length == Nk);
   CHECK(parameters.sizes.q_tiles == q_tiles);
   CHECK(parameters.sizes.softmax_scale == 0.5F);
+  CHECK(parameters.sizes.inverse_softmax_scale == 2);
 }
 
 TEST_CASE("a launch asks for the current device and launches: nothing else reaches the driver") {

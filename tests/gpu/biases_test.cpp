@@ -78,6 +78,22 @@ TEST_CASE("every bias at every head dimension matches float64") {
   check_all(cases);
 }
 
+TEST_CASE("windows of every size, at their own length and beyond, match float64") {
+  std::vector<AttentionCase> cases;
+  for (const int side : {7, 12, 16, 24})
+    for (const int head_dim : {16, 32, 64})
+      for (const int beyond : {0, 5}) {
+        const int tokens = side * side + beyond;
+        cases.push_back({.config = {.dtype = head_dim == 32 ? DType::f16 : DType::bf16,
+                                    .head_dim = head_dim,
+                                    .bias = bias::window_relative_position(side, side)},
+                         .batch = batch_for(tokens, tokens),
+                         .q_length = tokens,
+                         .kv_length = tokens});
+      }
+  check_all(cases);
+}
+
 TEST_CASE("every length matches float64") {
   std::vector<AttentionCase> cases;
   for (const bool causal : {false, true})

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flashbias/plan.hpp"
@@ -73,6 +74,20 @@ TEST_CASE("every lowering at every head dimension compiles without spills that i
         CHECK(is_lowered_to(least, lowering));
         configs.insert(configs.end(), {least, most});
       }
+  check_kernels(configs);
+}
+
+TEST_CASE("windows of every size compile without spills that their tile does not declare") {
+  std::vector<AttentionConfig> configs;
+  for (const auto& [height, width] : {std::pair{7, 7}, {8, 8}, {12, 12}, {14, 14}, {16, 16}, {24, 24}, {32, 36}})
+    for (const int head_dim : {16, 32, 64})
+      for (const Arch arch : {Arch{80}, Arch{90}})
+        for (const Expr& beside : {bias::none(), bias::key_padding_mask()})
+          configs.push_back({.dtype = DType::bf16,
+                             .head_dim = head_dim,
+                             .bias = bias::window_relative_position(height, width) + beside,
+                             .log_sum_exp = head_dim == 64,
+                             .arch = arch});
   check_kernels(configs);
 }
 

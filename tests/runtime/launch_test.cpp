@@ -112,6 +112,7 @@ TEST_CASE("a launch packs its parameters in the order of codegen/parameters.hpp"
   CHECK(sizes.kv_length == Nk);
   CHECK(sizes.q_tiles == 2);
   CHECK(sizes.softmax_scale == 0.125F);
+  CHECK(sizes.inverse_softmax_scale == 8);
   CHECK(plan.parameter_bytes == reader.position());
 }
 
@@ -207,16 +208,19 @@ TEST_CASE("bias inputs are exactly those of the plan") {
              "bias input 'mask' is not read by the bias, which reads none"));
 }
 
-TEST_CASE("the softmax scale is positive and finite") {
-  for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+TEST_CASE("the softmax scale is positive, and so far from 0 and infinity that biases can be divided by it") {
+  for (const float scale : {0.0F, -1.0F, 0x1p-41F, 0x1p41F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
     CHECK(says(rejection([=](Launch& l) { l.arguments.softmax_scale = scale; }), "softmax_scale is"));
   }
-  Launch launch;
-  launch.arguments.softmax_scale = 2.5F;
-  const LaunchPlan plan = launch.prepare();
-  float packed = 0;
-  std::memcpy(&packed, plan.parameters.data() + plan.parameter_bytes - sizeof packed, sizeof packed);
-  CHECK(packed == 2.5F);
+  for (const float scale : {0x1p-40F, 2.5F, 0x1p40F}) {
+    Launch launch;
+    launch.arguments.softmax_scale = scale;
+    const LaunchPlan plan = launch.prepare();
+    codegen::LaunchSizes sizes;
+    std::memcpy(&sizes, plan.parameters.data() + plan.parameter_bytes - sizeof sizes, sizeof sizes);
+    CHECK(sizes.softmax_scale == scale);
+    CHECK(sizes.inverse_softmax_scale == 1 / scale);
+  }
 }
 
 TEST_CASE("sizes beyond the kernel's index types are rejected") {
