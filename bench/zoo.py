@@ -8,6 +8,7 @@ Each model runs at its own shape, through the C API on torch's tensors and strea
 """
 
 import argparse
+import datetime
 import json
 import pathlib
 import re
@@ -124,9 +125,10 @@ def main():
               f"{row['ratio']:6.2f}", flush=True)
         torch.cuda.empty_cache()
     if options.json:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        git = subprocess.run(["git", "rev-parse", "--short", "--verify", "HEAD"], cwd=ROOT, capture_output=True, text=True)
         pathlib.Path(options.json).write_text(json.dumps(
-            {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "commit": commit, "rows": rows}, indent=1))
+            {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "date": str(datetime.date.today()),
+             "commit": git.stdout.strip() or "unknown", "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
