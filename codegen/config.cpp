@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "codegen/excerpt.hpp"
 #include "codegen/hash.hpp"
 #include "codegen/inputs.hpp"
+#include "codegen/provable_mistakes.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias {
@@ -13,7 +15,6 @@ namespace {
 
 constexpr int kHeadDimStep = 8;
 constexpr int kMaxHeadDim = 256;
-constexpr std::size_t kMaxInputs = 64;
 
 int head_dim_v(const AttentionConfig& config) { return config.head_dim_v == 0 ? config.head_dim : config.head_dim_v; }
 
@@ -32,14 +33,15 @@ void validate_bias(const AttentionConfig& config) {
     throw Error(ErrorCode::invalid_config,
                 fmt::format("bias is `{}` ({}); it must be one number: take a component (x[0]), an inner product "
                             "(dot(x, y)) or a choice (select(condition, a, b))",
-                            to_string(config.bias), to_string(type)));
+                            codegen::excerpt(to_string(config.bias)), to_string(type)));
   }
   const std::size_t inputs = codegen::collect_inputs(config.bias, config.dtype).size();
-  if (inputs > kMaxInputs) {
+  if (inputs > static_cast<std::size_t>(kMaxInputs)) {
     throw Error(ErrorCode::invalid_config, fmt::format("bias reads {} inputs; at most {} are accepted. Put several "
                                                        "numbers a token in one input of several dims",
                                                        inputs, kMaxInputs));
   }
+  codegen::reject_provable_mistakes(config.bias);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "codegen/excerpt.hpp"
 #include "codegen/text_error.hpp"
 #include "flashbias/config.hpp"
 
@@ -13,6 +14,7 @@ namespace flashbias {
 namespace {
 
 using codegen::did_you_mean;
+using codegen::excerpt;
 using codegen::TextError;
 
 constexpr std::string_view kSpace = " \t\r\n";
@@ -21,12 +23,12 @@ int parse_integer(std::string_view text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return value;
-  throw Error(ErrorCode::parse, fmt::format("expected an integer, not '{}'", text));
+  throw Error(ErrorCode::parse, fmt::format("expected an integer, not '{}'", excerpt(text)));
 }
 
 bool parse_boolean(std::string_view text) {
   if (text == "true" || text == "false") return text == "true";
-  throw Error(ErrorCode::parse, fmt::format("expected true or false, not '{}'", text));
+  throw Error(ErrorCode::parse, fmt::format("expected true or false, not '{}'", excerpt(text)));
 }
 
 struct Field {
@@ -81,14 +83,14 @@ class FieldReader {
     const std::size_t end = std::min(text_.find_first_of(" \t\r\n=\"", start), text_.size());
     const std::string_view name = text_.substr(start, end - start);
     if (end == text_.size() || text_[end] != '=') {
-      fail(start,
-           fmt::format("expected field=value, not '{}'; a value that holds spaces is written in double quotes", name));
+      fail(start, fmt::format("expected field=value, not '{}'; a value that holds spaces is written in double quotes",
+                              excerpt(name)));
     }
     const auto* const field = std::ranges::find(kFields, name, &Field::name);
     if (field == kFields.end()) {
       std::array<std::string_view, kFields.size()> names;
       std::ranges::transform(kFields, names.begin(), &Field::name);
-      fail(start, fmt::format("unknown field '{}'{}", name, did_you_mean(name, names)));
+      fail(start, fmt::format("unknown field '{}'{}", excerpt(name), did_you_mean(name, names)));
     }
     position_ = end + 1;
     return static_cast<std::size_t>(field - kFields.begin());

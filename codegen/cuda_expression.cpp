@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
 #include "flashbias/error.hpp"
 
@@ -19,11 +20,6 @@ enum Precedence : int { kOr = 1, kAnd, kEquality, kRelation, kSum, kProduct, kUn
 struct Text {
   std::string text;
   int precedence = kPrimary;
-};
-
-struct ByStructure {
-  std::size_t operator()(const Expr& e) const { return e.node().hash; }
-  bool operator()(const Expr& a, const Expr& b) const { return equal(a, b); }
 };
 
 bool is_leaf(const Expr& e) { return e.node().args.empty() || e.op() == Op::named || e.op() == Op::component; }

@@ -50,23 +50,31 @@ const Expr& Expr::arg(std::size_t index) const { return node_->args.at(index); }
 
 Expr make_expr(ExprNode node) {
   node.depth = 1;
-  node.nodes = 1;
+  node.reads_query = node.op == Op::q_index || node.op == Op::query_input;
+  node.reads_key = node.op == Op::kv_index || node.op == Op::key_input;
+  node.reads_pair = node.op == Op::pair_input;
+  std::int64_t nodes = 1;
   for (const Expr& arg : node.args) {
     node.depth = std::max(node.depth, arg.node().depth + 1);
-    node.nodes += arg.node().nodes;
+    nodes += arg.node().nodes;
+    node.reads_query |= arg.node().reads_query;
+    node.reads_key |= arg.node().reads_key;
+    node.reads_pair |= arg.node().reads_pair;
   }
   if (node.depth > kMaxDepth) {
-    throw Error(ErrorCode::invalid_config,
-                fmt::format("the bias expression is nested {} levels deep; at most {} are accepted. Group long sums: "
-                            "(a + b) + (c + d) is flatter than a + b + c + d",
-                            node.depth, kMaxDepth));
+    throw Error(
+        ErrorCode::invalid_config,
+        fmt::format("the bias expression is nested {} levels deep; at most {} are accepted. Add up fewer terms, or "
+                    "group them: (a + b) + (c + d) is flatter than a + b + c + d",
+                    node.depth, kMaxDepth));
   }
-  if (node.nodes > kMaxNodes) {
+  if (nodes > kMaxNodes) {
     throw Error(ErrorCode::invalid_config,
                 fmt::format("the bias expression has {} operations when written out; at most {} are accepted. Move "
                             "what it computes into a table or an input",
-                            node.nodes, kMaxNodes));
+                            nodes, kMaxNodes));
   }
+  node.nodes = static_cast<int>(nodes);
   node.hash = structural_hash(node);
   return Expr(std::make_shared<const ExprNode>(std::move(node)));
 }

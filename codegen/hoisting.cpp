@@ -1,7 +1,9 @@
 #include "codegen/hoisting.hpp"
 
-#include <algorithm>
+#include <unordered_map>
+#include <utility>
 
+#include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
 
@@ -21,53 +23,68 @@ bool is_free(const Expr& expr) {
 /// Booleans are cheap to make from their operands, and no 4-byte numbers.
 bool can_keep(const Expr& expr) { return expr.type().dims == 1 && expr.type().scalar != ScalarType::boolean; }
 
-Expr keep(std::vector<HoistedValue>& values, const std::string& owner, const Expr& meaning) {
-  const auto same = [&](const HoistedValue& value) { return equal(value.meaning, meaning); };
-  auto found = std::ranges::find_if(values, same);
-  if (found == values.end()) {
-    values.push_back({"value" + std::to_string(values.size()), meaning});
-    found = values.end() - 1;
+/// Values of one owner, each kept once.
+class Keeper {
+ public:
+  Keeper(std::string owner, std::vector<HoistedValue>& values) : owner_(std::move(owner)), values_(values) {}
+
+  Expr keep(const Expr& meaning) {
+    const auto [found, is_new] = names_.try_emplace(meaning, "value" + std::to_string(values_.size()));
+    if (is_new) values_.push_back({found->second, meaning});
+    return computed_value(owner_ + "." + found->second, meaning);
   }
-  return computed_value(owner + "." + found->name, meaning);
-}
 
-Expr hoist_uniform(const Expr& expr, HoistedScore& out) {
-  if (is_free(expr)) return expr;
-  if (dependence(expr).uniform() && can_keep(expr)) return keep(out.head, "head", expr);
-  std::vector<Expr> args;
-  for (const Expr& arg : expr.node().args) args.push_back(hoist_uniform(arg, out));
-  return with_args(expr, std::move(args));
-}
+ private:
+  std::string owner_;
+  std::vector<HoistedValue>& values_;
+  std::unordered_map<Expr, std::string, ByStructure, ByStructure> names_;
+};
 
-Expr hoist_all(const Expr& expr, HoistedScore& out);
+class Hoister {
+ public:
+  explicit Hoister(HoistedScore& out) : head_("head", out.head), row_("row", out.row), key_("key", out.key) {}
 
-Expr hoist_table(const Expr& expr, HoistedScore& out) {
-  if (const auto split = split_query_key(expr.arg(0)))
-    return with_args(expr, {hoist_all(split->query, out) + hoist_all(split->key, out)});
-  return with_args(expr, {hoist_all(expr.arg(0), out)});
-}
-
-Expr hoist_all(const Expr& expr, HoistedScore& out) {
-  if (is_free(expr)) return expr;
-  const Dependence varies = dependence(expr);
-  if (can_keep(expr)) {
-    if (varies.uniform()) return keep(out.head, "head", expr);
-    if (varies.query_only()) return keep(out.row, "row", expr);
-    if (varies.key_only()) return keep(out.key, "key", expr);
+  Expr hoist_uniform(const Expr& expr) {
+    if (is_free(expr)) return expr;
+    if (dependence(expr).uniform() && can_keep(expr)) return head_.keep(expr);
+    return hoist_args(expr, &Hoister::hoist_uniform);
   }
-  if (expr.op() == Op::table) return hoist_table(expr, out);
-  std::vector<Expr> args;
-  for (const Expr& arg : expr.node().args) args.push_back(hoist_all(arg, out));
-  return with_args(expr, std::move(args));
-}
+
+  Expr hoist_all(const Expr& expr) {
+    if (is_free(expr)) return expr;
+    const Dependence varies = dependence(expr);
+    if (can_keep(expr)) {
+      if (varies.uniform()) return head_.keep(expr);
+      if (varies.query_only()) return row_.keep(expr);
+      if (varies.key_only()) return key_.keep(expr);
+    }
+    if (expr.op() == Op::table) {
+      if (const auto split = split_query_key(expr.arg(0)))
+        return with_args(expr, {hoist_all(split->query) + hoist_all(split->key)});
+    }
+    return hoist_args(expr, &Hoister::hoist_all);
+  }
+
+ private:
+  Expr hoist_args(const Expr& expr, Expr (Hoister::*hoist_arg)(const Expr&)) {
+    std::vector<Expr> args;
+    for (const Expr& arg : expr.node().args) args.push_back((this->*hoist_arg)(arg));
+    return with_args(expr, std::move(args));
+  }
+
+  Keeper head_;
+  Keeper row_;
+  Keeper key_;
+};
 
 }  // namespace
 
 HoistedScore hoist(const BiasProgram& program) {
   HoistedScore out;
-  out.score = hoist_all(program.score, out);
-  out.key_column = hoist_uniform(program.key_column, out);
-  out.diagonal = hoist_uniform(program.diagonal, out);
+  Hoister hoister(out);
+  out.score = hoister.hoist_all(program.score);
+  out.key_column = hoister.hoist_uniform(program.key_column);
+  out.diagonal = hoister.hoist_uniform(program.diagonal);
   return out;
 }
 

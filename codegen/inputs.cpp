@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "codegen/excerpt.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -31,7 +32,7 @@ class Collector {
       const Expr& first_use = first_uses_[static_cast<std::size_t>(same_name - specs_.begin())];
       throw Error(ErrorCode::invalid_config,
                   fmt::format("the bias input '{}' is used both as `{}` and as `{}`; give one of them another name",
-                              spec.name, to_string(first_use), to_string(input)));
+                              spec.name, excerpt(to_string(first_use)), excerpt(to_string(input))));
     }
   }
 

@@ -4,18 +4,17 @@
 #include <limits>
 
 #include "codegen/characters.hpp"
+#include "codegen/excerpt.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::bias {
 namespace {
 
-constexpr std::size_t kLongestName = 64;
-
 Expr place(Op op) { return make_expr({.op = op, .type = {ScalarType::integer, 1}}); }
 
 bool is_identifier(std::string_view name) {
-  return !name.empty() && name.size() <= kLongestName && codegen::is_letter(name.front()) &&
+  return !name.empty() && name.size() <= kMaxNameLength && codegen::is_letter(name.front()) &&
          std::ranges::all_of(name, codegen::is_letter_or_digit);
 }
 
@@ -28,7 +27,7 @@ Expr input(Op op, std::string name, int dims, std::optional<DType> dtype) {
     throw Error(ErrorCode::invalid_config,
                 fmt::format("'{}' cannot name a bias input; a name is a letter or _, then letters, digits and _, at "
                             "most {} in all",
-                            name, kLongestName));
+                            codegen::excerpt(name), kMaxNameLength));
   }
   if (dims < 1 || dims > kMaxDims) {
     throw Error(ErrorCode::invalid_config,
@@ -66,13 +65,13 @@ Expr pair_input(std::string name, std::optional<DType> dtype) {
 
 Expr table(std::string name, int entries, const Expr& index, std::optional<DType> dtype) {
   if (entries < 1 || entries > kMaxTableEntries) {
-    throw Error(ErrorCode::invalid_config,
-                fmt::format("table '{}' has {} entries; 1 to {} are accepted", name, entries, kMaxTableEntries));
+    throw Error(ErrorCode::invalid_config, fmt::format("table '{}' has {} entries; 1 to {} are accepted",
+                                                       codegen::excerpt(name), entries, kMaxTableEntries));
   }
   if (index.type() != ValueType{ScalarType::integer, 1}) {
     throw Error(ErrorCode::invalid_config,
-                fmt::format("table '{}' is indexed by `{}` ({}); the index must be one integer", name, to_string(index),
-                            to_string(index.type())));
+                fmt::format("table '{}' is indexed by `{}` ({}); the index must be one integer", codegen::excerpt(name),
+                            codegen::excerpt(to_string(index)), to_string(index.type())));
   }
   ExprNode node = input(Op::table, std::move(name), 1, dtype).node();
   node.args = {index};

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string_view>
 
+#include "codegen/excerpt.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/error.hpp"
 
@@ -14,13 +15,7 @@ namespace {
 constexpr ValueType kBoolean{.scalar = ScalarType::boolean, .dims = 1};
 
 std::string describe(const Expr& expr) {
-  constexpr std::size_t kLongest = 160;
-  std::string text = to_string(expr);
-  if (text.size() > kLongest) {
-    text.resize(kLongest);
-    text += "...";
-  }
-  return fmt::format("`{}` ({})", text, to_string(expr.type()));
+  return fmt::format("`{}` ({})", codegen::excerpt(to_string(expr)), to_string(expr.type()));
 }
 
 [[noreturn]] void reject(std::string_view operation, const Expr& a, std::string_view reason) {
@@ -81,9 +76,9 @@ Expr real_function(Op op, std::string_view operation, const Expr& a) {
 }
 
 void reject_zero_divisor(std::string_view operation, const Expr& a, const Expr& b) {
-  if (is_integer(a) && b.op() == Op::integer_literal && b.node().integer == 0) {
-    reject(operation, a, b, "integer division by zero");
-  }
+  const bool zero =
+      (b.op() == Op::integer_literal && b.node().integer == 0) || (b.op() == Op::real_literal && b.node().real == 0);
+  if (zero) reject(operation, a, "division by zero; to hide a score, add -infinity");
 }
 
 }  // namespace

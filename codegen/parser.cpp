@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "codegen/excerpt.hpp"
 #include "codegen/functions.hpp"
 
 namespace flashbias {
@@ -42,9 +43,6 @@ const BinaryOperator* binary_operator(const Token& token) {
   return found == kBinaryOperators.end() ? nullptr : found;
 }
 
-/// Text nests at most twice for each level of an expression: `-(a + b)`.
-constexpr int kMaxNesting = 2 * kMaxDepth;
-
 constexpr std::array<std::string_view, 3> kConstants{"infinity", "true", "false"};
 
 std::vector<std::string_view> known_names() {
@@ -60,6 +58,12 @@ bool read(std::string_view text, Number& number) {
 }
 
 }  // namespace
+
+Parser::Parser(std::string_view text) : tokens_(text) {
+  if (text.size() <= kMaxTextBytes) return;
+  throw TextError(ErrorCode::parse, text, kMaxTextBytes,
+                  fmt::format("the text of a bias has {} bytes; at most {} are accepted", text.size(), kMaxTextBytes));
+}
 
 Expr Parser::whole() {
   Expr result = expression();
@@ -82,8 +86,10 @@ Expr Parser::expression(Precedence at_least) {
 }
 
 Expr Parser::unary() {
-  if (++nesting_ > kMaxNesting) {
-    tokens_.fail(tokens_.peek(), fmt::format("nested more than {} levels deep", kMaxNesting));
+  if (++nesting_ > kMaxTextNesting) {
+    tokens_.fail(tokens_.peek(), fmt::format("nested more than {} levels deep; move what is inside into an input, or "
+                                             "leave out parentheses that group nothing",
+                                             kMaxTextNesting));
   }
   Expr result = [&] {
     const Token symbol = tokens_.peek();
@@ -122,6 +128,7 @@ Expr Parser::primary() {
   const Token token = tokens_.peek();
   if (token.kind == Token::Kind::number) return number(/*negative=*/false);
   if (token.kind == Token::Kind::name) {
+    count_operand(token);
     tokens_.take();
     return tokens_.accept("(") ? call(token) : constant(token);
   }
@@ -137,7 +144,7 @@ Expr Parser::call(const Token& name) {
   const auto known = functions();
   const auto function = std::ranges::find(known, name.text, &Function::name);
   if (function == known.end()) {
-    tokens_.fail(name, fmt::format("unknown function '{}'{}", name.text, did_you_mean(name.text, known_names())));
+    tokens_.fail(name, fmt::format("unknown function {}{}", describe(name), did_you_mean(name.text, known_names())));
   }
   return tokens_.at(name, [&] {
     Arguments arguments(*this, *function);
@@ -155,19 +162,28 @@ Expr Parser::constant(const Token& name) {
   if (function != functions().end()) {
     tokens_.fail(name, fmt::format("'{0}' is a function; write {0}({1})", name.text, function->parameters));
   }
-  tokens_.fail(name, fmt::format("unknown name '{}'{}", name.text, did_you_mean(name.text, known_names())));
+  tokens_.fail(name, fmt::format("unknown name {}{}", describe(name), did_you_mean(name.text, known_names())));
+}
+
+void Parser::count_operand(const Token& token) {
+  if (++operands_ <= kMaxNodes) return;
+  tokens_.fail(token, ErrorCode::invalid_config,
+               fmt::format("more than {} operands; move what they compute into a table or an input", kMaxNodes));
 }
 
 Expr Parser::number(bool negative) {
   const Token token = tokens_.take();
+  count_operand(token);
   const std::string text = (negative ? "-" : "") + std::string(token.text);
   if (token.text.find_first_of(".eE") == std::string_view::npos) {
     std::int64_t value = 0;
-    if (!read(text, value)) tokens_.fail(token, fmt::format("{} does not fit 64 bits; write it as a real", text));
+    if (!read(text, value))
+      tokens_.fail(token, fmt::format("{} does not fit 64 bits; write it as a real", excerpt(text, kMaxNameLength)));
     return {value};
   }
   double value = 0;
-  if (!read(text, value)) tokens_.fail(token, fmt::format("'{}' is no number that float64 can hold", text));
+  if (!read(text, value))
+    tokens_.fail(token, fmt::format("'{}' is no number that float64 can hold", excerpt(text, kMaxNameLength)));
   return {value};
 }
 

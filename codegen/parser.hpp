@@ -9,7 +9,7 @@ namespace flashbias::codegen {
 /// Recursive descent over the text form of an expression.
 class Parser {
  public:
-  explicit Parser(std::string_view text) : tokens_(text) {}
+  explicit Parser(std::string_view text);
 
   /// The whole text as one expression.
   [[nodiscard]] Expr whole();
@@ -24,9 +24,12 @@ class Parser {
   Expr call(const Token& name);
   Expr constant(const Token& name);
   Expr number(bool negative);
+  /// Each operand becomes a node: counting them bounds what a text builds before its parts are joined.
+  void count_operand(const Token& token);
 
   Tokens tokens_;
   int nesting_ = 0;
+  int operands_ = 0;
 };
 
 }  // namespace flashbias::codegen

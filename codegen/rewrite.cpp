@@ -27,28 +27,8 @@ Expr rewrite(const Expr& expr, const std::function<Expr(const Expr&)>& change, M
 }  // namespace
 
 Dependence dependence(const Expr& expr) {
-  Dependence result;
-  std::unordered_map<const ExprNode*, bool> seen;
-  const std::function<void(const Expr&)> visit = [&](const Expr& e) {
-    if (!seen.emplace(&e.node(), true).second) return;
-    switch (e.op()) {
-      case Op::q_index:
-      case Op::query_input:
-        result.query = true;
-        break;
-      case Op::kv_index:
-      case Op::key_input:
-        result.key = true;
-        break;
-      case Op::pair_input:
-        result.pair = true;
-        break;
-      default:
-        for (const Expr& arg : e.node().args) visit(arg);
-    }
-  };
-  visit(expr);
-  return result;
+  const ExprNode& node = expr.node();
+  return {.query = node.reads_query, .key = node.reads_key, .pair = node.reads_pair};
 }
 
 bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& predicate) {

@@ -76,8 +76,7 @@ Expr fold(const Expr& e) {
       return e;
     case Op::negate:
       if (e.arg(0).op() == Op::negate) return e.arg(0).arg(0);
-      if (e.arg(0).op() == Op::integer_literal) return {-e.arg(0).node().integer};
-      if (e.arg(0).op() == Op::real_literal) return {-e.arg(0).node().real};
+      if (e.arg(0).op() == Op::integer_literal || e.arg(0).op() == Op::real_literal) return -e.arg(0);
       return e;
     case Op::divide:
       return is_literal(e.arg(1), 1) ? e.arg(0) : e;

@@ -6,6 +6,8 @@
 #include <array>
 
 #include "codegen/characters.hpp"
+#include "codegen/excerpt.hpp"
+#include "flashbias/limits.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -55,7 +57,7 @@ Token Tokens::read() const {
   for (const std::string_view symbol : kSymbols) {
     if (rest.starts_with(symbol)) return token(Token::Kind::symbol, symbol.size());
   }
-  const Token unknown = token(Token::Kind::symbol, 1);
+  const Token unknown = token(Token::Kind::symbol, character_length(rest));
   fail(unknown, fmt::format("unexpected character {}", describe(unknown)));
 }
 
@@ -78,7 +80,7 @@ void Tokens::fail(const Token& at, ErrorCode code, std::string_view message) con
 }
 
 std::string describe(const Token& token) {
-  return token.kind == Token::Kind::end ? "the end" : fmt::format("'{}'", token.text);
+  return token.kind == Token::Kind::end ? "the end" : fmt::format("'{}'", excerpt(token.text, kMaxNameLength));
 }
 
 }  // namespace flashbias::codegen

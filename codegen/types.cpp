@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "codegen/excerpt.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias {
@@ -33,14 +34,15 @@ DType parse_dtype(std::string_view text) {
   for (std::size_t index = 0; index < kDTypes.size(); ++index) {
     if (kDTypes[index].name == text) return static_cast<DType>(index);
   }
-  throw Error(ErrorCode::parse, fmt::format("unknown dtype '{}'; expected f16, bf16, f32, i32 or u8", text));
+  throw Error(ErrorCode::parse,
+              fmt::format("unknown dtype '{}'; expected f16, bf16, f32, i32 or u8", codegen::excerpt(text)));
 }
 
 std::string_view to_string(Direction /*direction*/) noexcept { return "forward"; }
 
 Direction parse_direction(std::string_view text) {
   if (text == "forward") return Direction::forward;
-  throw Error(ErrorCode::parse, fmt::format("unknown direction '{}'; expected forward", text));
+  throw Error(ErrorCode::parse, fmt::format("unknown direction '{}'; expected forward", codegen::excerpt(text)));
 }
 
 std::string to_string(Arch arch) {
@@ -53,8 +55,8 @@ Arch parse_arch(std::string_view text) {
   for (const Arch arch : supported_archs()) {
     if (text == to_string(arch) || text == fmt::format("sm_{}", arch.compute_capability)) return arch;
   }
-  throw Error(ErrorCode::unsupported_device,
-              fmt::format("unknown architecture '{}'; expected one of {}, or current", text, supported_names()));
+  throw Error(ErrorCode::unsupported_device, fmt::format("unknown architecture '{}'; expected one of {}, or current",
+                                                         codegen::excerpt(text), supported_names()));
 }
 
 Arch arch_of_device(int major, int minor) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flashbias/limits.hpp"
 #include "flashbias/types.hpp"
 
 /// The bias language: an expression of the query position i and the key position j (and of the head,
@@ -89,7 +90,6 @@ class Expr {
   Expr(int value);           // NOLINT(google-explicit-constructor)
   Expr(std::int64_t value);  // NOLINT(google-explicit-constructor)
   Expr(double value);        // NOLINT(google-explicit-constructor)
-  explicit Expr(std::shared_ptr<const ExprNode> node) : node_(std::move(node)) {}
 
   [[nodiscard]] const ExprNode& node() const noexcept { return *node_; }
   [[nodiscard]] Op op() const noexcept;
@@ -99,6 +99,9 @@ class Expr {
   [[nodiscard]] Expr operator[](int index) const;
 
  private:
+  friend Expr make_expr(ExprNode node);  // the only way to a node, so that none escapes the bounds
+  explicit Expr(std::shared_ptr<const ExprNode> node) : node_(std::move(node)) {}
+
   std::shared_ptr<const ExprNode> node_;
 };
 
@@ -111,18 +114,15 @@ struct ExprNode {
   double real = 0;               ///< real literal
   std::optional<DType> dtype{};  ///< of an input; absent: that of q, k and v
   // Set by make_expr.
-  int depth = 1;           ///< levels, this one included; at most kMaxDepth
-  int nodes = 1;           ///< of the expression written out in full; at most kMaxNodes
-  std::uint64_t hash = 0;  ///< structural, equal for equal expressions
+  int depth = 1;             ///< levels, this one included; at most kMaxDepth
+  int nodes = 1;             ///< of the expression written out in full; at most kMaxNodes
+  std::uint64_t hash = 0;    ///< structural, equal for equal expressions
+  bool reads_query = false;  ///< the query's index or inputs
+  bool reads_key = false;    ///< the key's
+  bool reads_pair = false;   ///< a pair input
 };
 
-/// Bounds on one expression: every pass may recurse over it.
-inline constexpr int kMaxDepth = 256;
-inline constexpr int kMaxNodes = 1 << 16;
-inline constexpr int kMaxDims = 128;  ///< numbers a token of one input
-inline constexpr int kMaxTableEntries = 1 << 20;
-
-/// Makes a node from its parts. The one way passes build nodes; types are the caller's duty.
+/// Makes a node from its parts. The one way to build nodes; types are the caller's duty.
 /// Throws Error(invalid_config) beyond kMaxDepth or kMaxNodes.
 [[nodiscard]] Expr make_expr(ExprNode node);
 
@@ -182,7 +182,8 @@ namespace bias {
 [[nodiscard]] Expr key_input(std::string name, int dims = 1, std::optional<DType> dtype = DType::f32);
 [[nodiscard]] Expr pair_input(std::string name, std::optional<DType> dtype = std::nullopt);
 /// A learned table of `entries` numbers a head, looked up at an integer expression that must stay in
-/// [0, entries): an index outside is clamped to the nearest entry.
+/// [0, entries): an index outside is clamped to the nearest entry, and one that is surely outside is refused when the
+/// config is validated.
 [[nodiscard]] Expr table(std::string name, int entries, const Expr& index, std::optional<DType> dtype = DType::f32);
 
 // Named biases, written in the language.

@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "flashbias/error.hpp"
 #include "flashbias/source.hpp"
+#include "tests/codegen/random_expr.hpp"
 
 namespace flashbias {
 namespace {
@@ -66,6 +68,24 @@ TEST_CASE("a source stands alone, with config, plan and reasons at its top") {
   CHECK_FALSE(contains(text, "#include"));
   CHECK(text.starts_with("// config: direction=forward dtype=f16 head_dim=64"));
   CHECK(text.find("// bias:   alibi()") < text.find("using i64"));
+}
+
+TEST_CASE("any bias is emitted, or refused with an error of flashbias") {
+  testing::RandomExpr random(4);
+  int served = 0;
+  constexpr int kBiases = 400;
+  for (int i = 0; i < kBiases; ++i) {
+    const Expr bias = random.number(random.below(6));
+    CAPTURE(to_string(bias));
+    try {
+      const std::string text = emitted({.head_dim = 16, .bias = bias, .causal = i % 2 == 0, .arch = Arch{90}});
+      CHECK_FALSE(contains(text, "inf.0f"));
+      ++served;
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::invalid_config);
+    }
+  }
+  CHECK(served > kBiases / 4);
 }
 
 TEST_CASE("the same config gives the same bytes, another architecture's limits another plan") {

@@ -94,6 +94,12 @@ TEST_CASE("what the operators refuse is pointed at too") {
   CHECK(says(refusal("2 + low_rank(-1)"), "column 5: low_rank has rank -1; 1 to 128 are accepted"));
   CHECK(says(refusal("1.0 * query_input(x, 3)[7]"), "column 24: cannot apply [7]"));
   CHECK(says(refusal("query_input(x, 1000)"), "bias input 'x' has dims 1000"));
+  CHECK(says(refusal("table(t, 2000000000, head())"), "column 1: table 't' has 2000000000 entries; 1 to 1048576"));
+  CHECK(says(refusal("table(t, 4, 2.0)"), "table 't' is indexed by `2.0` (real); the index must be one integer"));
+  CHECK(says(refusal("1 + q_index() / 0"), "column 15: cannot apply / to `q_index()` (integer): division by zero"));
+  CHECK(says(refusal("alibi() / 0"), "column 9: cannot apply / to `alibi()` (real): division by zero"));
+  CHECK(says(refusal("head() % 0"), "column 8: cannot apply % to `head()` (integer): division by zero"));
+  CHECK(says(refusal("alibi() % 2"), "column 9: cannot apply %"));
 }
 
 TEST_CASE("text nested beyond measure is refused, not followed") {

@@ -18,7 +18,7 @@ Expr RandomExpr::number(int depth) {
     case 2:
       return number(next) * number(next);
     case 3:
-      return real(number(next)) / number(next);
+      return real(number(next)) / divisor(next);
     case 4:
       return -number(next);
     case 5:
@@ -48,6 +48,12 @@ Expr RandomExpr::number(int depth) {
     default:
       return integer(next);
   }
+}
+
+Expr RandomExpr::divisor(int depth) {
+  Expr expr = number(depth);
+  const bool zero = equal(real(expr), 0.0) || equal(real(expr), -0.0);
+  return zero ? 2.0 : expr;
 }
 
 Expr RandomExpr::integer(int depth) {

@@ -16,6 +16,7 @@ class RandomExpr {
   [[nodiscard]] int below(int end) { return std::uniform_int_distribution(0, end - 1)(random_); }
 
  private:
+  Expr divisor(int depth);
   Expr integer(int depth);
   Expr vector(int depth);
   Expr condition(int depth);

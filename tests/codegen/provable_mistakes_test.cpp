@@ -1,0 +1,59 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "flashbias/plan.hpp"
+#include "tests/errors.hpp"
+
+using namespace flashbias;
+using namespace flashbias::bias;
+using testing::message_of;
+using testing::says;
+
+namespace {
+
+std::string refusal(const Expr& bias) {
+  return message_of(ErrorCode::invalid_config, [&] { (void)plan({.head_dim = 64, .bias = bias, .arch = Arch{90}}); });
+}
+
+void check_accepted(const Expr& bias) {
+  CAPTURE(to_string(bias));
+  CHECK_NOTHROW((void)plan({.head_dim = 64, .bias = bias, .arch = Arch{90}}));
+}
+
+}  // namespace
+
+TEST_CASE("a table that no score reads within its entries is refused") {
+  CHECK(refusal(table("t", 10, kv_index() * 0 + 20)) ==
+        "bias: table 't' has entries 0 to 9, and its index `kv_index() * 0 + 20` is 20: outside at every score. Give "
+        "the table more entries or move the index into them");
+  CHECK(says(refusal(table("t", 10, max(q_index(), 5) + 5)), "its index `max(q_index(), 5) + 5` is 10 to 16777220"));
+  CHECK(says(refusal(table("t", 10, -1 - kv_index())), "is -16777216 to -1: outside"));
+  CHECK(says(refusal(alibi() + exp(table("t", 10, 10) * 2.0)), "table 't'"));
+}
+
+TEST_CASE("a table that some score may read within its entries is clamped") {
+  check_accepted(table("t", 10, kv_index()));
+  check_accepted(table("t", 10, min(kv_index(), 0) + 9));
+  check_accepted(table("t", 10, -kv_index()));
+  check_accepted(table("t", 10, head() + 10));  // heads may be of any number, so nothing is proved
+}
+
+TEST_CASE("a division by what is 0 at every score is refused") {
+  CHECK(refusal(q_index() / (kv_index() * 0)) ==
+        "bias: `q_index() / (kv_index() * 0)` divides by `kv_index() * 0`, which is 0 at every score");
+  CHECK(says(refusal(q_index() % (Expr(3) - 3)), "divides by `3 - 3`"));
+  CHECK(says(refusal(alibi() / (Expr(3) - 3)), "divides by"));
+  check_accepted(q_index() / kv_index());
+  check_accepted(alibi() / q_index());
+}
+
+TEST_CASE("a literal beyond what kernels compute in is refused") {
+  CHECK(says(refusal(kv_index() * 2147483648), "the integer 2147483648 does not fit the 32 bits"));
+  CHECK(says(refusal(kv_index() - 2147483648), "(-2147483647 to 2147483647); write it as a real"));
+  CHECK(says(refusal(kv_index() * 1e39), "the number 1e+39 is beyond what kernels compute reals in, f32"));
+  CHECK(says(refusal(kv_index() * -1e300), "write infinity"));
+  check_accepted(kv_index() * 2147483647 - 2147483647);
+  check_accepted(min(kv_index() * 3e38, infinity()));
+  check_accepted(alibi() * 2147483648);  // beside a real it is one
+}
