@@ -6,6 +6,7 @@
 
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/separation.hpp"
 #include "codegen/simplify.hpp"
 #include "flashbias/error.hpp"
 
@@ -109,6 +110,11 @@ Expr write_out_dots(const Expr& expr) {
   });
 }
 
+std::optional<int> rank_of(const Expr& expr) {
+  const auto separation = separate(expr);
+  return separation ? std::optional(separation->rank()) : std::nullopt;
+}
+
 bool has_op(const Expr& expr, Op op) {
   return any_node(expr, [op](const ExprNode& node) { return node.op == op; });
 }
@@ -155,7 +161,9 @@ class Lowerer {
     collect_addends(simplify(typed.expr, config_.causal), typed.negative, parts);
     for (const Addend& part : parts) {
       const auto [lowering, reason] = lower(part);
-      program_.terms.push_back({parts.size() == 1 ? typed.value() : part.value(), lowering, reason});
+      const Expr shown = parts.size() == 1 ? typed.value() : part.value();
+      program_.terms.push_back(
+          {shown, lowering, reason, lowering == Lowering::registers ? rank_of(shown) : std::nullopt});
     }
   }
 

@@ -34,9 +34,15 @@ std::string explain(const KernelPlan& plan) {
     text += fmt::format("        may spill up to {} bytes a thread: measured faster than a smaller tile\n",
                         plan.tile.allowed_spill_bytes);
   if (plan.terms.empty()) text += "bias:   none\n";
-  for (const TermPlan& term : plan.terms)
+  for (const TermPlan& term : plan.terms) {
     text +=
         fmt::format("bias:   {}\n        {}: {}\n", to_string(term.expression), to_string(term.lowering), term.reason);
+    if (term.separable_rank)
+      text += fmt::format(
+          "        separable: rank {} beside what depends on the query or the key alone; as factors of 16 "
+          "bits it would not be exact at any magnitude\n",
+          *term.separable_rank);
+  }
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("input:  {} {} {}\n", input.name, to_string(input.dtype), shape_of(input));
   return text;
@@ -54,9 +60,11 @@ std::string explain_json(const KernelPlan& plan) {
                   {"reason", plan.tile.reason}};
   json["shared_bytes"] = plan.shared_bytes;
   json["terms"] = nlohmann::ordered_json::array();
-  for (const TermPlan& term : plan.terms)
-    json["terms"].push_back(
-        {{"expression", to_string(term.expression)}, {"lowering", to_string(term.lowering)}, {"reason", term.reason}});
+  for (const TermPlan& term : plan.terms) {
+    auto& shown = json["terms"].emplace_back(nlohmann::ordered_json{
+        {"expression", to_string(term.expression)}, {"lowering", to_string(term.lowering)}, {"reason", term.reason}});
+    if (term.separable_rank) shown["separable_rank"] = *term.separable_rank;
+  }
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs)
     json["inputs"].push_back({{"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});

@@ -13,6 +13,7 @@ libraries=(
   doctest/doctest.h:doctest-dev
   openssl/evp.h:libssl-dev
   dlpack/dlpack.h:libdlpack-dev
+  gmpxx.h:libgmp-dev
 )
 
 has_command() { command -v "$1" >/dev/null; }

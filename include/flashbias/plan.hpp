@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct TermPlan {
   Expr expression;
   Lowering lowering = Lowering::registers;
   std::string reason;
+  /// Of a term in registers that is a finite sum of products of query and key terms: as many factors would make it up,
+  /// beside what depends on the query or the key alone.
+  std::optional<int> separable_rank{};
 };
 
 /// A tensor that the bias reads, bound by name at launch.

@@ -93,6 +93,16 @@ TEST_CASE("every tile fits the shared memory of its architecture") {
       }
 }
 
+TEST_CASE("a term in registers tells the rank that it would have as factors, where it is separable") {
+  const auto rank = [](const Expr& expr) { return plan_of(expr).terms.at(0).separable_rank; };
+  CHECK(rank(bias::squared_distance(3, bias::DistanceWeight::per_query)) == 4);
+  CHECK(rank(cos(0.1 * (bias::q_index() - bias::kv_index()) * bias::query_input("gate"))) == std::nullopt);
+  CHECK(rank(bias::alibi()) == std::nullopt);
+  CHECK(rank(bias::low_rank(8)) == std::nullopt);  // not in registers
+  const std::string text = explain(plan_of(bias::squared_distance(2)));
+  CHECK(text.find("separable: rank 2 beside what depends on the query or the key alone") != std::string::npos);
+}
+
 TEST_CASE("explain names the config, each term with its fate and reason, and the inputs") {
   const std::string text = explain(plan_of(bias::alibi() + bias::low_rank(8), true));
   CHECK(text.find("config: direction=forward dtype=f16 head_dim=64 head_dim_v=64 causal=true") != std::string::npos);

@@ -1,0 +1,189 @@
+#include "codegen/sum_of_products.hpp"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "codegen/rewrite.hpp"
+#include "codegen/simplify.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+constexpr int kMaxOperations = 20'000;
+
+struct TooLarge {};
+
+bool is_one(const mpq_class& number) { return number == 1; }
+
+SumOfProducts constant(const mpq_class& value) {
+  SumOfProducts sum;
+  if (value != 0) sum.terms[{}] = value;
+  return sum;
+}
+
+SumOfProducts atom(const Expr& expr) {
+  const std::string text = to_string(expr);
+  return {.terms = {{{{text, 1}}, 1}}, .atoms = {{text, expr}}};
+}
+
+/// A number without atoms.
+std::optional<mpq_class> as_constant(const SumOfProducts& sum) {
+  if (sum.terms.empty()) return mpq_class(0);
+  if (sum.terms.size() == 1 && sum.terms.begin()->first.empty()) return sum.terms.begin()->second;
+  return std::nullopt;
+}
+
+Expr sum_of(const std::vector<Expr>& addends) {
+  Expr sum = 0.0;
+  for (const Expr& addend : addends) sum = &addend == addends.data() ? addend : sum + addend;
+  return sum;
+}
+
+class Expander {
+ public:
+  SumOfProducts expand(const Expr& e) {
+    switch (e.op()) {
+      case Op::integer_literal:
+        return constant(mpq_class(static_cast<signed long>(e.node().integer)));
+      case Op::real_literal:
+        return std::isfinite(e.node().real) ? constant(mpq_class(e.node().real)) : atom(e);
+      case Op::named:
+        return expand(e.arg(0));
+      case Op::to_real:
+        return e.arg(0).type().scalar == ScalarType::integer ? expand(e.arg(0)) : atom(e);
+      case Op::negate:
+        return multiply(constant(-1), expand(e.arg(0)));
+      case Op::add:
+        return add(expand(e.arg(0)), expand(e.arg(1)), 1);
+      case Op::subtract:
+        return add(expand(e.arg(0)), expand(e.arg(1)), -1);
+      case Op::multiply:
+        return multiply(expand(e.arg(0)), expand(e.arg(1)));
+      case Op::divide:
+        return e.type().scalar == ScalarType::integer ? atom(e) : divide(expand(e.arg(0)), expand(e.arg(1)));
+      case Op::dot:
+        return dot(e);
+      case Op::exp:
+      case Op::sin:
+      case Op::cos:
+        return function_of_sum(e);
+      default:
+        return atom(with_canonical_args(e));
+    }
+  }
+
+ private:
+  void count(std::size_t operations) {
+    operations_ += operations;
+    if (operations_ > kMaxOperations) throw TooLarge{};
+  }
+
+  SumOfProducts add(SumOfProducts a, const SumOfProducts& b, int sign) {
+    count(b.terms.size() + 1);
+    a.atoms.insert(b.atoms.begin(), b.atoms.end());
+    for (const auto& [monomial, coefficient] : b.terms) {
+      mpq_class& sum = a.terms[monomial];
+      sum += sign * coefficient;
+      if (sum == 0) a.terms.erase(monomial);
+    }
+    return a;
+  }
+
+  SumOfProducts multiply(const SumOfProducts& a, const SumOfProducts& b) {
+    count(a.terms.size() * b.terms.size() + 1);
+    SumOfProducts product;
+    product.atoms = a.atoms;
+    product.atoms.insert(b.atoms.begin(), b.atoms.end());
+    for (const auto& [left, left_coefficient] : a.terms)
+      for (const auto& [right, right_coefficient] : b.terms) {
+        Monomial monomial = left;
+        for (const auto& [text, exponent] : right) monomial[text] += exponent;
+        mpq_class& sum = product.terms[monomial];
+        sum += left_coefficient * right_coefficient;
+        if (sum == 0) product.terms.erase(monomial);
+      }
+    return product;
+  }
+
+  SumOfProducts divide(const SumOfProducts& a, const SumOfProducts& b) {
+    if (const auto divisor = as_constant(b); divisor && *divisor != 0) return multiply(a, constant(1 / *divisor));
+    return multiply(a, atom(1.0 / to_expr(b)));
+  }
+
+  SumOfProducts dot(const Expr& e) {
+    SumOfProducts sum;
+    for (int c = 0; c < e.arg(0).type().dims; ++c)
+      sum = add(std::move(sum), multiply(expand(e.arg(0)[c]), expand(e.arg(1)[c])), 1);
+    return sum;
+  }
+
+  /// Addition formulas, where the argument is something of the query plus something of the key.
+  SumOfProducts function_of_sum(const Expr& e) {
+    const SumOfProducts argument = expand(e.arg(0));
+    SumOfProducts query{.terms = {}, .atoms = argument.atoms};
+    SumOfProducts key = query;
+    for (const auto& [monomial, coefficient] : argument.terms) {
+      Dependence varies;
+      for (const auto& [text, exponent] : monomial) {
+        const Dependence of_atom = dependence(argument.atoms.at(text));
+        varies.query |= of_atom.query;
+        varies.key |= of_atom.key;
+        varies.pair |= of_atom.pair;
+      }
+      if (!varies.query_only() && !varies.key_only()) return atom(with_args(e, {to_expr(argument)}));
+      (varies.query_only() ? query : key).terms[monomial] = coefficient;
+    }
+    if (query.terms.empty() || key.terms.empty()) return atom(with_args(e, {to_expr(argument)}));
+    const Expr q = to_expr(query);
+    const Expr k = to_expr(key);
+    if (e.op() == Op::exp) return multiply(atom(exp(q)), atom(exp(k)));
+    if (e.op() == Op::sin) return add(multiply(atom(sin(q)), atom(cos(k))), multiply(atom(cos(q)), atom(sin(k))), 1);
+    return add(multiply(atom(cos(q)), atom(cos(k))), multiply(atom(sin(q)), atom(sin(k))), -1);
+  }
+
+  /// Arguments that are real numbers in their one writing, so that the atom has one, too.
+  Expr with_canonical_args(const Expr& e) {
+    std::vector<Expr> args = e.node().args;
+    for (Expr& arg : args)
+      if (arg.type() == ValueType{ScalarType::real, 1}) arg = to_expr(expand(arg));
+    return args.empty() ? e : with_args(e, std::move(args));
+  }
+
+  std::size_t operations_ = 0;
+};
+
+Expr power(const Expr& base, int exponent) {
+  Expr result = base;
+  for (int i = 1; i < exponent; ++i) result = result * base;
+  return result;
+}
+
+Expr product(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& coefficient) {
+  std::optional<Expr> result;
+  for (const auto& [text, exponent] : monomial) {
+    const Expr factor = power(real(sum.atoms.at(text)), exponent);
+    result = result ? *result * factor : factor;
+  }
+  if (!result) return {coefficient.get_d()};
+  if (is_one(coefficient)) return *result;
+  return is_one(-coefficient) ? -*result : coefficient.get_d() * *result;
+}
+
+}  // namespace
+
+std::optional<SumOfProducts> expand(const Expr& expr) {
+  try {
+    return Expander().expand(simplify(expr, /*causal=*/false));
+  } catch (const TooLarge&) {
+    return std::nullopt;
+  }
+}
+
+Expr to_expr(const SumOfProducts& sum) {
+  std::vector<Expr> addends;
+  for (const auto& [monomial, coefficient] : sum.terms) addends.push_back(product(sum, monomial, coefficient));
+  return sum_of(addends);
+}
+
+}  // namespace flashbias::codegen
