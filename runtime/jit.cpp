@@ -48,6 +48,16 @@ void warn_once(const std::string& cache_problem) {
   });
 }
 
+/// What is wrong with the config is told before what the machine lacks.
+const runtime::Driver& driver_for(const AttentionConfig& config) {
+  try {
+    return runtime::Driver::get();
+  } catch (const Error&) {
+    validate(config);
+    throw;
+  }
+}
+
 Kernel make_kernel(const AttentionConfig& config, const runtime::Driver& driver, runtime::CUdevice device) {
   CachedCubin found = runtime::find_or_compile(plan(config), default_store());
   if (!found.cache_problem.empty()) warn_once(found.cache_problem);
@@ -59,7 +69,7 @@ Kernel make_kernel(const AttentionConfig& config, const runtime::Driver& driver,
 }  // namespace
 
 Kernel get(const AttentionConfig& config) {
-  const runtime::Driver& driver = runtime::Driver::get();
+  const runtime::Driver& driver = driver_for(config);
   const runtime::CUdevice device = runtime::current_device(driver);
   AttentionConfig resolved = config;
   if (config.arch.is_current_device()) {

@@ -47,13 +47,13 @@ AttentionConfig ConfigFlags::config() const {
     }
     config = parse_config(text_);
   }
+  validate(config);
   if (config.arch.is_current_device()) {
     config.arch = chosen_arch(arch_);
   } else if (!arch_.empty() && parse_arch(arch_) != config.arch) {
     throw Error(ErrorCode::invalid_config,
                 fmt::format("--arch {} contradicts the config's arch={}", arch_, to_string(config.arch)));
   }
-  validate(config);
   return config;
 }
 

@@ -21,3 +21,7 @@ TEST_CASE("get_cubin rejects what no kernel serves, by name and value") {
   CHECK(says(message({.head_dim_v = 12, .arch = Arch{80}}), "head_dim_v is 12"));
   CHECK(says(message({.arch = Arch{75}}), "arch is"));
 }
+
+TEST_CASE("get tells what is wrong with a config before what the machine lacks") {
+  CHECK(says(message_of(ErrorCode::invalid_config, [] { (void)jit::get({.head_dim = 7}); }), "head_dim is 7"));
+}

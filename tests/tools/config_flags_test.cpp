@@ -80,6 +80,7 @@ TEST_CASE("command: flags that do not make a config are errors that name the fla
       {"--arch sm_80 --bias distance --dims 3 --weight heavy", "expected none, per_head, per_query or per_key"},
       {"--arch sm_80 --bias 'abs(q_index('", "column"},
       {"--arch sm_80 --head-dim 7", "multiple of 8"},
+      {"--head-dim 7", "multiple of 8"},
       {"--arch sm_80 --head-dim 264", "264"},
       {"--arch sm_80 --dtype f64", "f64"},
       {"--arch sm_75", "sm_80"},
