@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "codegen/index_algebra.hpp"
+#include "codegen/operation_count.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/separation.hpp"
 #include "codegen/simplify.hpp"
+#include "codegen/softmax_scale.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -26,11 +28,6 @@ struct Addend {
 
   [[nodiscard]] Expr value() const { return negative ? -expr : expr; }
 };
-
-bool is_zero(const Expr& expr) {
-  return (expr.op() == Op::real_literal && expr.node().real == 0) ||
-         (expr.op() == Op::integer_literal && expr.node().integer == 0);
-}
 
 /// The addends of a sum. A named bias counts as one addend, unless its own addends differ in kind, which shows later.
 void collect_addends(const Expr& expr, bool negative, std::vector<Addend>& addends) {
@@ -51,33 +48,6 @@ void collect_addends(const Expr& expr, bool negative, std::vector<Addend>& adden
 void add_to(Expr& sum, const Expr& addend) { sum = is_zero(sum) ? addend : sum + addend; }
 
 Expr as_real(const Expr& expr) { return expr.type().scalar == ScalarType::real ? expr : real(expr); }
-
-int operations(const Expr& expr) {
-  switch (expr.op()) {
-    case Op::table:
-      return 8 + operations(expr.arg(0));
-    case Op::exp:
-    case Op::log:
-    case Op::sin:
-    case Op::cos:
-    case Op::sqrt:
-    case Op::divide:
-    case Op::remainder:
-      break;
-    default: {
-      // What belongs to a row or a key is computed ahead.
-      const Dependence varies = dependence(expr);
-      if (varies.query_only() || varies.key_only()) return 0;
-      // A product and a sum are one instruction, an absolute value is a modifier.
-      int count = expr.op() == Op::multiply || expr.op() == Op::absolute || expr.op() == Op::negate ? 0 : 1;
-      for (const Expr& arg : expr.node().args) count += operations(arg);
-      return count;
-    }
-  }
-  int count = 8;
-  for (const Expr& arg : expr.node().args) count += operations(arg);
-  return count;
-}
 
 std::optional<FactorTerm> factor_term(const Expr& expr, DType dtype) {
   if (expr.op() != Op::dot) return std::nullopt;
@@ -121,23 +91,6 @@ bool has_op(const Expr& expr, Op op) {
 
 bool table_index_splits(const Expr& expr) {
   return !any_node(expr, [](const ExprNode& node) { return node.op == Op::table && !split_query_key(node.args[0]); });
-}
-
-/// The expression in units of the softmax scale. A factor that is computed ahead takes the conversion along; then it
-/// costs nothing a score.
-Expr in_units_of_scale(const Expr& expr) {
-  if (is_zero(expr)) return expr;
-  const auto computed_ahead = [](const Expr& e) {
-    const Dependence varies = dependence(e);
-    return varies.query_only() || varies.key_only();
-  };
-  if (!computed_ahead(expr) && expr.op() == Op::negate) return -in_units_of_scale(expr.arg(0));
-  if (!computed_ahead(expr) && expr.op() == Op::multiply) {
-    const Expr& a = expr.arg(0);
-    const Expr& b = expr.arg(1);
-    return computed_ahead(b) && !computed_ahead(a) ? a * in_units_of_scale(b) : in_units_of_scale(a) * b;
-  }
-  return expr * inverse_softmax_scale();
 }
 
 class Lowerer {
@@ -185,7 +138,7 @@ class Lowerer {
     if (varies.key_only() && !has_op(value, Op::kv_index)) return lower_to_key_column(value);
     if (const auto slope = kv_slope(value)) return lower_to_slope(value, simplify(*slope, false));
     if (varies.key_only()) return lower_to_key_column(value);
-    if (constant_on_diagonals(value) && operations(value) > kOperationsOfADiagonalRead) {
+    if (constant_on_diagonals(value) && operation_count(value) > kOperationsOfADiagonalRead) {
       add_to(program_.diagonal, value);
       return {Lowering::diagonal, "depends on kv_index - q_index alone: one shared-memory read a score"};
     }
@@ -211,7 +164,7 @@ class Lowerer {
     if (has_op(value, Op::pair_input)) return {Lowering::dense, "one number a score, read from memory"};
     if (has_op(value, Op::table) && table_index_splits(value))
       return {Lowering::table, "the index is a query part plus a key part: one shared-memory read a score"};
-    return {Lowering::registers, "evaluated in f32 for each score (about " + std::to_string(operations(value)) +
+    return {Lowering::registers, "evaluated in f32 for each score (about " + std::to_string(operation_count(value)) +
                                      " instructions); differences are exact at any magnitude"};
   }
 
@@ -259,8 +212,6 @@ bool BiasProgram::needs_row_offset(const AttentionConfig& config) const {
 }
 
 BiasProgram lower_bias(const AttentionConfig& config) { return Lowerer(config).run(); }
-
-Expr inverse_softmax_scale() { return computed_value("p.inverse_softmax_scale", Expr(1.0)); }
 
 Expr kv_origin() { return computed_value("kv_origin", bias::kv_index()); }
 

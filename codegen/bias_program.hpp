@@ -41,9 +41,6 @@ struct BiasProgram {
 /// Throws Error(invalid_config) for a bias that no lowering can serve.
 [[nodiscard]] BiasProgram lower_bias(const AttentionConfig& config);
 
-/// 1 / softmax_scale, a parameter of the launch.
-[[nodiscard]] Expr inverse_softmax_scale();
-
 /// The key position that a thread block counts kv_index from, so that numbers stay small where they matter: the last
 /// key it sees where the slope is positive, else the first.
 [[nodiscard]] Expr kv_origin();

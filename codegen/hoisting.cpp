@@ -6,6 +6,7 @@
 #include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/softmax_scale.hpp"
 
 namespace flashbias::codegen {
 namespace {

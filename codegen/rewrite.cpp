@@ -31,6 +31,11 @@ Dependence dependence(const Expr& expr) {
   return {.query = node.reads_query, .key = node.reads_key, .pair = node.reads_pair};
 }
 
+bool is_zero(const Expr& expr) {
+  return (expr.op() == Op::real_literal && expr.node().real == 0) ||
+         (expr.op() == Op::integer_literal && expr.node().integer == 0);
+}
+
 bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& predicate) {
   return predicate(expr.node()) ||
          std::ranges::any_of(expr.node().args, [&](const Expr& arg) { return any_node(arg, predicate); });

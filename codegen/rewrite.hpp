@@ -20,6 +20,9 @@ struct Dependence {
 
 [[nodiscard]] Dependence dependence(const Expr& expr);
 
+/// Whether it is the literal 0, integer or real.
+[[nodiscard]] bool is_zero(const Expr& expr);
+
 /// True where the predicate holds for a node of the expression.
 [[nodiscard]] bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& predicate);
 
