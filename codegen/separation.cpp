@@ -5,6 +5,7 @@
 
 #include "codegen/rewrite.hpp"
 #include "codegen/sum_of_products.hpp"
+#include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -105,17 +106,13 @@ class CoefficientMatrix {
   std::map<Monomial, int> columns_;
 };
 
-}  // namespace
-
-std::optional<Separation> separate(const Expr& expr) {
-  const auto sum = expand(expr);
-  if (!sum) return std::nullopt;
-  SumOfProducts query_only{.terms = {}, .atoms = sum->atoms};
+std::optional<Separation> separate(const SumOfProducts& sum) {
+  SumOfProducts query_only{.terms = {}, .atoms = sum.atoms};
   SumOfProducts key_only = query_only;
   CoefficientMatrix uniform_with_query;
   CoefficientMatrix uniform_with_key;
-  for (const auto& [monomial, coefficient] : sum->terms) {
-    const auto parts = split(*sum, monomial, coefficient);
+  for (const auto& [monomial, coefficient] : sum.terms) {
+    const auto parts = split(sum, monomial, coefficient);
     if (!parts) return std::nullopt;
     if (parts->key.empty()) {
       query_only.terms[monomial] = coefficient;
@@ -126,9 +123,21 @@ std::optional<Separation> separate(const Expr& expr) {
       uniform_with_key.add(parts->query, product(parts->key, parts->uniform), coefficient);
     }
   }
-  auto factors = uniform_with_query.factor(sum->atoms);
-  if (auto others = uniform_with_key.factor(sum->atoms); others.size() < factors.size()) factors = std::move(others);
+  auto factors = uniform_with_query.factor(sum.atoms);
+  if (auto others = uniform_with_key.factor(sum.atoms); others.size() < factors.size()) factors = std::move(others);
   return Separation{to_expr(query_only), to_expr(key_only), std::move(factors)};
+}
+
+}  // namespace
+
+std::optional<Separation> separate(const Expr& expr) {
+  const auto sum = expand(expr);
+  if (!sum) return std::nullopt;
+  try {
+    return separate(*sum);
+  } catch (const Error&) {  // a factor that is longer than an expression may be
+    return std::nullopt;
+  }
 }
 
 }  // namespace flashbias::codegen

@@ -1,11 +1,13 @@
 #include "codegen/sum_of_products.hpp"
 
 #include <cmath>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "codegen/rewrite.hpp"
 #include "codegen/simplify.hpp"
+#include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -22,11 +24,6 @@ SumOfProducts constant(const mpq_class& value) {
   return sum;
 }
 
-SumOfProducts atom(const Expr& expr) {
-  const std::string text = to_string(expr);
-  return {.terms = {{{{text, 1}}, 1}}, .atoms = {{text, expr}}};
-}
-
 /// A number without atoms.
 std::optional<mpq_class> as_constant(const SumOfProducts& sum) {
   if (sum.terms.empty()) return mpq_class(0);
@@ -34,10 +31,12 @@ std::optional<mpq_class> as_constant(const SumOfProducts& sum) {
   return std::nullopt;
 }
 
-Expr sum_of(const std::vector<Expr>& addends) {
-  Expr sum = 0.0;
-  for (const Expr& addend : addends) sum = &addend == addends.data() ? addend : sum + addend;
-  return sum;
+/// Halves first, so that long sums stay flat.
+Expr sum_of(std::span<const Expr> addends) {
+  if (addends.empty()) return 0.0;
+  if (addends.size() == 1) return addends.front();
+  const std::size_t half = addends.size() / 2;
+  return sum_of(addends.first(half)) + sum_of(addends.subspan(half));
 }
 
 class Expander {
@@ -77,6 +76,12 @@ class Expander {
   void count(std::size_t operations) {
     operations_ += operations;
     if (operations_ > kMaxOperations) throw TooLarge{};
+  }
+
+  SumOfProducts atom(const Expr& expr) {
+    count(static_cast<std::size_t>(expr.node().nodes));  // its text is as long
+    const std::string text = to_string(expr);
+    return {.terms = {{{{text, 1}}, 1}}, .atoms = {{text, expr}}};
   }
 
   SumOfProducts add(SumOfProducts a, const SumOfProducts& b, int sign) {
@@ -176,6 +181,8 @@ std::optional<SumOfProducts> expand(const Expr& expr) {
   try {
     return Expander().expand(simplify(expr, /*causal=*/false));
   } catch (const TooLarge&) {
+    return std::nullopt;
+  } catch (const Error&) {  // an atom that is longer written out than an expression may be
     return std::nullopt;
   }
 }

@@ -25,7 +25,8 @@ struct SumOfProducts {
 /// on the query and what depends on the key. Nothing where that takes more than some ten thousand operations.
 [[nodiscard]] std::optional<SumOfProducts> expand(const Expr& expr);
 
-/// The sum as an expression, in a fixed order; coefficients are rounded to double.
+/// The sum as an expression, in a fixed order; coefficients are rounded to double. Throws Error(invalid_config) where
+/// it is longer than an expression may be.
 [[nodiscard]] Expr to_expr(const SumOfProducts& sum);
 
 }  // namespace flashbias::codegen

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <ctime>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -62,9 +61,8 @@ std::string refusal(ErrorCode code, std::string_view text) {
   return message;
 }
 
-/// Seconds of processor time in which a bias is printed, parsed, planned, explained and emitted, or refused.
-double seconds_to_serve(const Expr& bias) {
-  const std::clock_t start = std::clock();
+/// A bias is printed, parsed, planned, explained and emitted, or refused.
+void serve(const Expr& bias) {
   const Expr parsed = parse_expr(to_string(bias));
   CHECK(equal(parsed, bias));
   try {
@@ -74,7 +72,6 @@ double seconds_to_serve(const Expr& bias) {
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::invalid_config);
   }
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
 }  // namespace
@@ -155,9 +152,8 @@ TEST_CASE("the least integer survives its own negation") {
   CHECK(equal(codegen::simplify(-least_integer, false), -least_integer));
 }
 
-// 2 seconds are the goal in a debug build; sanitizers may take longer.
-TEST_CASE("a bias as large as may be is served or refused in a moment") {
-  constexpr double kLongest = 5;
+// Where a pass takes time that grows faster than the bias, this outlasts the time that a test may take.
+TEST_CASE("a bias as large as may be is served or refused") {
   const Operands score = [](int i) { return sin(pair_input("p") * (1.0 + i)); };
   const Operands token = [](int i) { return sin((i % 2 == 0 ? query_input("x") : key_input("y")) * (1.0 + i)); };
   const Operands head_value = [](int i) { return sin(head_scalar("s") * (1.0 + i)); };
@@ -181,6 +177,6 @@ TEST_CASE("a bias as large as may be is served or refused in a moment") {
   for (const Expr& bias : large) {
     CAPTURE(to_string(bias).substr(0, 200));
     CHECK(bias.node().nodes > kMaxNodes / 2);
-    CHECK(seconds_to_serve(bias) < kLongest);
+    serve(bias);
   }
 }

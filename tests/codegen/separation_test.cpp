@@ -206,6 +206,15 @@ TEST_CASE("a sum too long to write out is left alone, in bounded time") {
   CHECK_FALSE(separate(power).has_value());
 }
 
+TEST_CASE("a long polynomial is separated, and refused only where its parts are longer than expressions may be") {
+  Expr sum = component(0) * other(0);
+  for (int i = 0; i < 5; ++i) sum = sum * (1.0 + component(i % 4)) * (1.0 + other(i % 4));
+  CHECK(rank(sum) == 1);
+  Expr high = component(0) * other(0);
+  for (int i = 0; i < 9; ++i) high = high * high;
+  CHECK_FALSE(separate(high).has_value());
+}
+
 TEST_CASE("two writings of one polynomial expand to the same expression") {
   const Expr x = component(0);
   const Expr y = other(0);
