@@ -162,16 +162,8 @@ Sign sign_under_causal_mask(const Expr& expr) {
 bool constant_on_diagonals(const Expr& expr) {
   if (dependence(expr).uniform()) return true;
   if (const auto form = linear_form(expr)) return form->q == -form->kv;
-  switch (expr.op()) {
-    case Op::q_index:
-    case Op::kv_index:
-    case Op::query_input:
-    case Op::key_input:
-    case Op::pair_input:
-      return false;
-    default:
-      return std::ranges::all_of(expr.node().args, constant_on_diagonals);
-  }
+  const bool is_leaf = expr.node().args.empty();  // that varies with the query or the key
+  return !is_leaf && std::ranges::all_of(expr.node().args, constant_on_diagonals);
 }
 
 std::optional<Expr> kv_slope(const Expr& expr) {

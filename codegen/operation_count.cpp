@@ -28,8 +28,7 @@ int own_cost(Op op) {
 }  // namespace
 
 int operation_count(const Expr& expr) {
-  const Dependence varies = dependence(expr);
-  if (varies.query_only() || varies.key_only()) return 0;  // computed ahead
+  if (!dependence(expr).mixed()) return 0;  // computed ahead
   int count = own_cost(expr.op());
   for (const Expr& arg : expr.node().args) count += operation_count(arg);
   return count;

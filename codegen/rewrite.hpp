@@ -16,6 +16,8 @@ struct Dependence {
   [[nodiscard]] bool uniform() const noexcept { return !query && !key && !pair; }
   [[nodiscard]] bool query_only() const noexcept { return !key && !pair; }
   [[nodiscard]] bool key_only() const noexcept { return !query && !pair; }
+  /// Has to be computed for each score.
+  [[nodiscard]] bool mixed() const noexcept { return !query_only() && !key_only(); }
 };
 
 [[nodiscard]] Dependence dependence(const Expr& expr);

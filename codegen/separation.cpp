@@ -38,20 +38,14 @@ std::vector<std::size_t> eliminate(Matrix& rows) {
 /// A product of atoms by what they vary with.
 struct SplitMonomial {
   Monomial query, key, uniform;
-  mpq_class coefficient;
 };
 
-Monomial product(Monomial a, const Monomial& b) {
-  for (const auto& [text, exponent] : b) a[text] += exponent;
-  return a;
-}
-
 /// Nothing where an atom varies with both query and key.
-std::optional<SplitMonomial> split(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& coefficient) {
-  SplitMonomial result{.query = {}, .key = {}, .uniform = {}, .coefficient = coefficient};
+std::optional<SplitMonomial> split(const SumOfProducts& sum, const Monomial& monomial) {
+  SplitMonomial result;
   for (const auto& [text, exponent] : monomial) {
     const Dependence varies = dependence(sum.atoms.at(text));
-    if (!varies.query_only() && !varies.key_only()) return std::nullopt;
+    if (varies.mixed()) return std::nullopt;
     (varies.uniform() ? result.uniform : varies.query_only() ? result.query : result.key)[text] = exponent;
   }
   return result;
@@ -112,7 +106,7 @@ std::optional<Separation> separate(const SumOfProducts& sum) {
   CoefficientMatrix uniform_with_query;
   CoefficientMatrix uniform_with_key;
   for (const auto& [monomial, coefficient] : sum.terms) {
-    const auto parts = split(sum, monomial, coefficient);
+    const auto parts = split(sum, monomial);
     if (!parts) return std::nullopt;
     if (parts->key.empty()) {
       query_only.terms[monomial] = coefficient;

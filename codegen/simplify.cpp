@@ -109,9 +109,7 @@ bool exact_in_f32(const Expr& integer) {
 }
 
 Expr real_of(const Expr& integer) {
-  const Dependence varies = dependence(integer);
-  const bool mixes = !varies.query_only() && !varies.key_only();
-  if (mixes && exact_in_f32(integer)) {
+  if (dependence(integer).mixed() && exact_in_f32(integer)) {
     switch (integer.op()) {
       case Op::add:
         return real_of(integer.arg(0)) + real_of(integer.arg(1));

@@ -8,15 +8,13 @@ Expr inverse_softmax_scale() { return computed_value("p.inverse_softmax_scale", 
 
 Expr in_units_of_scale(const Expr& expr) {
   if (is_zero(expr)) return expr;
-  const auto computed_ahead = [](const Expr& e) {
-    const Dependence varies = dependence(e);
-    return varies.query_only() || varies.key_only();
-  };
-  if (!computed_ahead(expr) && expr.op() == Op::negate) return -in_units_of_scale(expr.arg(0));
-  if (!computed_ahead(expr) && expr.op() == Op::multiply) {
+  if (!dependence(expr).mixed()) return expr * inverse_softmax_scale();
+  if (expr.op() == Op::negate) return -in_units_of_scale(expr.arg(0));
+  if (expr.op() == Op::multiply) {
     const Expr& a = expr.arg(0);
     const Expr& b = expr.arg(1);
-    return computed_ahead(b) && !computed_ahead(a) ? a * in_units_of_scale(b) : in_units_of_scale(a) * b;
+    const bool only_b_is_ahead = dependence(a).mixed() && !dependence(b).mixed();
+    return only_b_is_ahead ? a * in_units_of_scale(b) : in_units_of_scale(a) * b;
   }
   return expr * inverse_softmax_scale();
 }

@@ -12,11 +12,9 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr int kMaxOperations = 20'000;
+constexpr std::size_t kMaxOperations = 20'000;
 
 struct TooLarge {};
-
-bool is_one(const mpq_class& number) { return number == 1; }
 
 SumOfProducts constant(const mpq_class& value) {
   SumOfProducts sum;
@@ -97,18 +95,16 @@ class Expander {
 
   SumOfProducts multiply(const SumOfProducts& a, const SumOfProducts& b) {
     count(a.terms.size() * b.terms.size() + 1);
-    SumOfProducts product;
-    product.atoms = a.atoms;
-    product.atoms.insert(b.atoms.begin(), b.atoms.end());
+    SumOfProducts result{.terms = {}, .atoms = a.atoms};
+    result.atoms.insert(b.atoms.begin(), b.atoms.end());
     for (const auto& [left, left_coefficient] : a.terms)
       for (const auto& [right, right_coefficient] : b.terms) {
-        Monomial monomial = left;
-        for (const auto& [text, exponent] : right) monomial[text] += exponent;
-        mpq_class& sum = product.terms[monomial];
+        const Monomial monomial = product(left, right);
+        mpq_class& sum = result.terms[monomial];
         sum += left_coefficient * right_coefficient;
-        if (sum == 0) product.terms.erase(monomial);
+        if (sum == 0) result.terms.erase(monomial);
       }
-    return product;
+    return result;
   }
 
   SumOfProducts divide(const SumOfProducts& a, const SumOfProducts& b) {
@@ -136,7 +132,7 @@ class Expander {
         varies.key |= of_atom.key;
         varies.pair |= of_atom.pair;
       }
-      if (!varies.query_only() && !varies.key_only()) return atom(with_args(e, {to_expr(argument)}));
+      if (varies.mixed()) return atom(with_args(e, {to_expr(argument)}));
       (varies.query_only() ? query : key).terms[monomial] = coefficient;
     }
     if (query.terms.empty() || key.terms.empty()) return atom(with_args(e, {to_expr(argument)}));
@@ -164,18 +160,23 @@ Expr power(const Expr& base, int exponent) {
   return result;
 }
 
-Expr product(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& coefficient) {
+Expr term(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& coefficient) {
   std::optional<Expr> result;
   for (const auto& [text, exponent] : monomial) {
     const Expr factor = power(real(sum.atoms.at(text)), exponent);
     result = result ? *result * factor : factor;
   }
   if (!result) return {coefficient.get_d()};
-  if (is_one(coefficient)) return *result;
-  return is_one(-coefficient) ? -*result : coefficient.get_d() * *result;
+  if (coefficient == 1) return *result;
+  return coefficient == -1 ? -*result : coefficient.get_d() * *result;
 }
 
 }  // namespace
+
+Monomial product(Monomial a, const Monomial& b) {
+  for (const auto& [text, exponent] : b) a[text] += exponent;
+  return a;
+}
 
 std::optional<SumOfProducts> expand(const Expr& expr) {
   try {
@@ -189,7 +190,7 @@ std::optional<SumOfProducts> expand(const Expr& expr) {
 
 Expr to_expr(const SumOfProducts& sum) {
   std::vector<Expr> addends;
-  for (const auto& [monomial, coefficient] : sum.terms) addends.push_back(product(sum, monomial, coefficient));
+  for (const auto& [monomial, coefficient] : sum.terms) addends.push_back(term(sum, monomial, coefficient));
   return sum_of(addends);
 }
 

@@ -16,6 +16,8 @@ namespace flashbias::codegen {
 /// Atoms by text, with their exponents, all at least 1. Empty: the number 1.
 using Monomial = std::map<std::string, int>;
 
+[[nodiscard]] Monomial product(Monomial a, const Monomial& b);
+
 struct SumOfProducts {
   std::map<Monomial, mpq_class> terms;  ///< coefficients, none of them 0
   std::map<std::string, Expr> atoms;    ///< what their texts stand for

@@ -78,6 +78,7 @@ struct WindowCandidate {
 constexpr int kSpareRegistersOfWindows = 16;
 
 constexpr std::array<WindowCandidate, 7> kWindowCandidates = {{
+    // head_dim, cost, spills, queries, keys, warps, blocks
     {32, 1.00, 48, 128, 64, 4, 3},
     {32, 1.02, 40, 96, 64, 3, 3},
     {32, 1.04, 48, 64, 64, 4, 6},

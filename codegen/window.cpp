@@ -1,6 +1,5 @@
 #include "codegen/window.hpp"
 
-#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -41,19 +40,10 @@ std::optional<std::int64_t> common_period(const std::vector<Expr>& exprs) {
 
 /// Tokens after which the expression repeats, both for queries and for keys; 1 where it is the same for all.
 std::optional<std::int64_t> period(const Expr& expr) {
-  switch (expr.op()) {
-    case Op::q_index:
-    case Op::kv_index:
-    case Op::query_input:
-    case Op::key_input:
-    case Op::pair_input:
-      return std::nullopt;
-    case Op::remainder:
-      if (const auto step = tokens_a_step(expr.arg(0))) return product(*step, expr.arg(1));
-      break;
-    default:
-      break;
-  }
+  if (dependence(expr).uniform()) return 1;
+  if (expr.node().args.empty()) return std::nullopt;  // an index or an input of the tokens
+  if (expr.op() == Op::remainder)
+    if (const auto step = tokens_a_step(expr.arg(0))) return product(*step, expr.arg(1));
   return common_period(expr.node().args);
 }
 
