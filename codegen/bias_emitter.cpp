@@ -98,7 +98,8 @@ class BiasEmitter {
         "terms;");
     if (program_.has_kv_slope()) {
       assign("terms.kv_slope", program_.kv_slope, {});
-      line("terms.kv_origin = terms.kv_slope > 0.0f ? block.kv_end - 1 : 0;");
+      line("terms.kv_origin = terms.kv_slope > 0.0f ? block.kv_end - 1 : {};",
+           program_.visible.first ? "block.kv_begin" : "0");
     }
     assign_all(hoisted_.head, {});
     line("return terms;\n}}\n");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "codegen/index_algebra.hpp"
+#include "codegen/mask.hpp"
 #include "codegen/operation_count.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/separation.hpp"
@@ -100,7 +101,9 @@ class Lowerer {
   BiasProgram run() {
     std::vector<Addend> typed;
     collect_addends(config_.bias, false, typed);
-    for (const Addend& addend : typed) lower_typed(addend);
+    const std::vector<Addend> addends = take_masks(typed);
+    causal_ = config_.causal || is_causal(program_.visible);
+    for (const Addend& addend : addends) lower_typed(addend);
     if (program_.factors.empty())
       for (Expr* part : {&program_.kv_slope, &program_.key_column, &program_.diagonal, &program_.score})
         *part = in_units_of_scale(*part);
@@ -108,12 +111,36 @@ class Lowerer {
   }
 
  private:
+  /// Takes masks off the addends and returns what is left of them.
+  std::vector<Addend> take_masks(const std::vector<Addend>& typed) {
+    std::vector<Addend> left;
+    const bool holds = !may_cancel_mask(config_.bias);
+    for (const Addend& addend : typed) {
+      const MaskedBias masked = take_off_mask(addend.value(), config_.causal);
+      if (!holds || !masked.visible.is_bounded() || !narrow(program_.visible, masked.visible)) {
+        left.push_back(addend);
+        continue;
+      }
+      program_.terms.push_back({addend.value(), Lowering::mask, mask_reason(masked)});
+      collect_addends(masked.rest, false, left);
+    }
+    return left;
+  }
+
+  static std::string mask_reason(const MaskedBias& masked) {
+    return "hides keys outside " + to_string(masked.visible) +
+           ": tiles outside are skipped, and only tiles across its ends are masked" +
+           (masked.visible.exact ? "" : "; what it hides inside is evaluated for each score");
+  }
+
   /// An addend as typed; what its simplified form adds up to may take different ways.
   void lower_typed(const Addend& typed) {
     std::vector<Addend> parts;
-    collect_addends(simplify(typed.expr, config_.causal), typed.negative, parts);
+    collect_addends(simplify(typed.expr, causal_), typed.negative, parts);
     for (const Addend& part : parts) {
-      const auto [lowering, reason] = lower(part);
+      auto [lowering, reason] = lower(part);
+      if (dependence(part.expr).mixed() && hides_keys(part.expr))
+        reason += "; which keys it hides is known score by score only: it skips no tile";
       const Expr shown = parts.size() == 1 ? typed.value() : part.value();
       program_.terms.push_back(
           {shown, lowering, reason, lowering == Lowering::registers ? rank_of(shown) : std::nullopt});
@@ -169,6 +196,7 @@ class Lowerer {
   }
 
   const AttentionConfig& config_;
+  bool causal_ = false;
   BiasProgram program_;
 };
 

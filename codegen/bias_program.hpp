@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/key_range.hpp"
 #include "flashbias/config.hpp"
 #include "flashbias/plan.hpp"
 
@@ -21,6 +22,7 @@ struct FactorTerm {
 /// the exponential; but factors cannot be, and where there are any nothing is.
 struct BiasProgram {
   std::vector<TermPlan> terms;  ///< each addend as typed, and its fate
+  KeyRange visible;             ///< the sums below count for keys inside it; the others are hidden
   Expr row_offset;              ///< once a row: what the softmax ignores; may mention kv_origin()
   Expr kv_slope;                ///< once a head: the key column holds kv_slope * (kv_index - kv_origin) ...
   Expr key_column;              ///< ... plus this, once a key

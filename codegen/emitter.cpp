@@ -7,6 +7,7 @@
 #include "codegen/bias_program.hpp"
 #include "codegen/cuda_types.hpp"
 #include "codegen/inliner.hpp"
+#include "codegen/mask_emitter.hpp"
 #include "flashbias/source.hpp"
 
 namespace flashbias {
@@ -67,16 +68,19 @@ std::string constants(const KernelPlan& plan) {
 
 codegen::Choices choices(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
+  const codegen::BiasProgram program = codegen::lower_bias(config);
   const char* query_rows = plan.tile.query_in_registers ? "RegisterRows" : "SharedRows";
   return {
       {"config.cuh", constants(plan)},
       {"input_types.cuh", input_types(plan)},
       {"element.cuh", include(config.dtype == DType::f16 ? "element_f16.cuh" : "element_bf16.cuh")},
       {"mask.cuh", include(config.causal ? "mask_causal.cuh" : "mask_none.cuh")},
+      {"block.cuh", include(program.visible.is_bounded() ? "block_of_key_range.cuh" : "block_of_first_keys.cuh")},
+      {"key_range.cuh", codegen::emit_key_range(program.visible)},
       {"query_rows.cuh", include(plan.tile.query_in_registers ? "register_rows.cuh" : "shared_rows.cuh") +
                              fmt::format("\nusing QueryRows = {}<kHeadDim>;\n", query_rows)},
       {"row_statistics.cuh", include(config.log_sum_exp ? "row_log_sum_exp.cuh" : "row_none.cuh")},
-      {"bias.cuh", codegen::emit_bias(plan, codegen::lower_bias(config))},
+      {"bias.cuh", codegen::emit_bias(plan, program)},
   };
 }
 

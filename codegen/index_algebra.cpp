@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codegen/linear_sum.hpp"
 #include "codegen/rewrite.hpp"
 
 namespace flashbias::codegen {
@@ -10,60 +11,22 @@ namespace {
 constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
 constexpr std::int64_t kCoefficientLimit = std::int64_t{1} << 31;
 
-LinearForm combine(const LinearForm& a, const LinearForm& b, std::int64_t sign) {
-  return {
-      a.constant + sign * b.constant,   a.q + sign * b.q,       a.kv + sign * b.kv,      a.q_length + sign * b.q_length,
-      a.kv_length + sign * b.kv_length, a.head + sign * b.head, a.batch + sign * b.batch};
-}
-
-LinearForm scale(const LinearForm& a, std::int64_t by) {
-  return {a.constant * by, a.q * by, a.kv * by, a.q_length * by, a.kv_length * by, a.head * by, a.batch * by};
-}
-
-bool small(const LinearForm& form) {
-  const auto fits = [](std::int64_t c) { return -kCoefficientLimit < c && c < kCoefficientLimit; };
-  return fits(form.constant) && fits(form.q) && fits(form.kv) && fits(form.q_length) && fits(form.kv_length) &&
-         fits(form.head) && fits(form.batch);
-}
-
-std::optional<LinearForm> unchecked_linear_form(const Expr& expr) {
-  switch (expr.op()) {
-    case Op::integer_literal:
-      return LinearForm{.constant = expr.node().integer};
+std::int64_t* coefficient_of(Op leaf, LinearForm& form) {
+  switch (leaf) {
     case Op::q_index:
-      return LinearForm{.q = 1};
+      return &form.q;
     case Op::kv_index:
-      return LinearForm{.kv = 1};
+      return &form.kv;
     case Op::q_length:
-      return LinearForm{.q_length = 1};
+      return &form.q_length;
     case Op::kv_length:
-      return LinearForm{.kv_length = 1};
+      return &form.kv_length;
     case Op::head:
-      return LinearForm{.head = 1};
+      return &form.head;
     case Op::batch:
-      return LinearForm{.batch = 1};
-    case Op::named:
-      return linear_form(expr.arg(0));
-    case Op::negate:
-      if (const auto a = linear_form(expr.arg(0))) return scale(*a, -1);
-      return std::nullopt;
-    case Op::add:
-    case Op::subtract: {
-      const auto a = linear_form(expr.arg(0));
-      const auto b = linear_form(expr.arg(1));
-      if (a && b) return combine(*a, *b, expr.op() == Op::add ? 1 : -1);
-      return std::nullopt;
-    }
-    case Op::multiply: {
-      const auto a = linear_form(expr.arg(0));
-      const auto b = linear_form(expr.arg(1));
-      if (!a || !b) return std::nullopt;
-      if (*a == LinearForm{.constant = a->constant}) return scale(*b, a->constant);
-      if (*b == LinearForm{.constant = b->constant}) return scale(*a, b->constant);
-      return std::nullopt;
-    }
+      return &form.batch;
     default:
-      return std::nullopt;
+      return nullptr;
   }
 }
 
@@ -139,12 +102,34 @@ std::optional<Interval> unchecked_interval(const Expr& expr) {
   }
 }
 
+Direction opposite(Direction direction) {
+  switch (direction) {
+    case Direction::rising:
+      return Direction::falling;
+    case Direction::falling:
+      return Direction::rising;
+    default:
+      return direction;
+  }
+}
+
+/// Of a sum, a minimum or a maximum.
+Direction together(Direction a, Direction b) {
+  if (a == Direction::constant) return b;
+  return b == Direction::constant || a == b ? a : Direction::mixed;
+}
+
 }  // namespace
 
 std::optional<LinearForm> linear_form(const Expr& expr) {
-  if (expr.type() != ValueType{ScalarType::integer, 1}) return std::nullopt;
-  auto form = unchecked_linear_form(expr);
-  if (form && !small(*form)) return std::nullopt;
+  const auto sum = linear_sum(expr);
+  if (!sum) return std::nullopt;
+  LinearForm form{.constant = sum->constant};
+  for (const LinearSum::Term& term : sum->terms) {
+    std::int64_t* coefficient = coefficient_of(term.atom.op(), form);
+    if (coefficient == nullptr) return std::nullopt;
+    *coefficient = term.coefficient;
+  }
   return form;
 }
 
@@ -238,6 +223,36 @@ std::optional<Interval> interval(const Expr& expr) {
   // Beyond this, products could overflow and 32-bit code would wrap.
   if (!bounds || bounds->low <= -kCoefficientLimit || bounds->high >= kCoefficientLimit) return std::nullopt;
   return bounds;
+}
+
+Direction direction_along_queries(const Expr& expr) {
+  if (dependence(expr).uniform()) return Direction::constant;
+  const auto of_arg = [&](std::size_t index) { return direction_along_queries(expr.arg(index)); };
+  const auto literal = [&](std::size_t index) {
+    return expr.arg(index).op() == Op::integer_literal ? expr.arg(index).node().integer : 0;
+  };
+  switch (expr.op()) {
+    case Op::q_index:
+      return Direction::rising;
+    case Op::named:
+      return of_arg(0);
+    case Op::negate:
+      return opposite(of_arg(0));
+    case Op::add:
+    case Op::minimum:
+    case Op::maximum:
+      return together(of_arg(0), of_arg(1));
+    case Op::subtract:
+      return together(of_arg(0), opposite(of_arg(1)));
+    case Op::multiply:
+      if (literal(1) != 0) return literal(1) > 0 ? of_arg(0) : opposite(of_arg(0));
+      if (literal(0) != 0) return literal(0) > 0 ? of_arg(1) : opposite(of_arg(1));
+      return Direction::mixed;
+    case Op::divide:
+      return literal(1) > 0 ? of_arg(0) : Direction::mixed;
+    default:
+      return Direction::mixed;
+  }
 }
 
 }  // namespace flashbias::codegen

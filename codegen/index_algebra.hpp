@@ -45,4 +45,9 @@ struct Interval {
 };
 [[nodiscard]] std::optional<Interval> interval(const Expr& expr);
 
+enum class Direction : std::uint8_t { constant, rising, falling, mixed };
+
+/// How an integer expression changes with q_index, all else the same; mixed where that is not known.
+[[nodiscard]] Direction direction_along_queries(const Expr& expr);
+
 }  // namespace flashbias::codegen

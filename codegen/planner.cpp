@@ -11,6 +11,8 @@ std::string_view to_string(Lowering lowering) noexcept {
   switch (lowering) {
     case Lowering::dropped:
       return "dropped";
+    case Lowering::mask:
+      return "mask";
     case Lowering::key_column:
       return "key column";
     case Lowering::diagonal:

@@ -88,6 +88,9 @@ constexpr std::array<WindowCandidate, 7> kWindowCandidates = {{
     {64, 1.20, 0, 48, 48, 3, 5},
 }};
 
+/// Of the ends of a key range, which are read back once a step.
+constexpr int kSpillsOfKeyRange = 16;
+
 /// Registers a thread that the bias takes while the keys pass by.
 int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
   constexpr int kFactorAddresses = 8;
@@ -125,6 +128,22 @@ std::optional<Tile> choose_window_tile(const AttentionConfig& config, const Bias
   return fits ? std::optional(std::move(tile)) : std::nullopt;
 }
 
+Tile best_tile(const AttentionConfig& config, const BiasProgram& program) {
+  if (auto tile = choose_window_tile(config, program)) return *std::move(tile);
+  const int limit = shared_bytes_limit(config.arch);
+  const int head_dim = std::max(config.head_dim, config.head_dim_v);
+  for (const Candidate& candidate : candidates())
+    if (head_dim <= candidate.max_head_dim && total_rank(program) <= candidate.max_rank &&
+        registers_of(config, candidate.tile, program) <= candidate.spare_registers &&
+        shared_bytes(config, candidate.tile, program) <= limit)
+      return candidate.tile;
+  throw Error(ErrorCode::invalid_config,
+              "bias: needs " + std::to_string(shared_bytes(config, candidates().back().tile, program)) +
+                  " bytes of shared memory a thread block, more than the " + std::to_string(limit) + " of " +
+                  to_string(config.arch) +
+                  ", or more registers than a thread has; use a smaller rank or table, or fewer terms");
+}
+
 }  // namespace
 
 int shared_bytes_limit(Arch arch) {
@@ -141,19 +160,9 @@ int shared_bytes_limit(Arch arch) {
 }
 
 Tile choose_tile(const AttentionConfig& config, const BiasProgram& program) {
-  if (auto tile = choose_window_tile(config, program)) return *std::move(tile);
-  const int limit = shared_bytes_limit(config.arch);
-  const int head_dim = std::max(config.head_dim, config.head_dim_v);
-  for (const Candidate& candidate : candidates())
-    if (head_dim <= candidate.max_head_dim && total_rank(program) <= candidate.max_rank &&
-        registers_of(config, candidate.tile, program) <= candidate.spare_registers &&
-        shared_bytes(config, candidate.tile, program) <= limit)
-      return candidate.tile;
-  throw Error(ErrorCode::invalid_config,
-              "bias: needs " + std::to_string(shared_bytes(config, candidates().back().tile, program)) +
-                  " bytes of shared memory a thread block, more than the " + std::to_string(limit) + " of " +
-                  to_string(config.arch) +
-                  ", or more registers than a thread has; use a smaller rank or table, or fewer terms");
+  Tile tile = best_tile(config, program);
+  if (program.visible.is_bounded()) tile.allowed_spill_bytes += kSpillsOfKeyRange;
+  return tile;
 }
 
 }  // namespace flashbias::codegen

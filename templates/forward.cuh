@@ -18,16 +18,24 @@ struct SharedStorage {
   Bias::Storage bias;
 };
 
+// The work of the block, found again from the grid: what few places need is not kept in registers while the keys pass
+// by.
+__device__ __forceinline__ Block find_block_again(const Parameters& p) {
+  u32 index;
+  asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(index));
+  return Block(p, index);
+}
+
 __device__ __forceinline__ void mask_scores(Scores& scores, const Parameters& p, int kv_start) {
   const Block block = find_block_again(p);
 #pragma unroll
   for (int slot = 0; slot < kRowSlots; ++slot) {
-    const int visible = visible_keys(p, block.q_start + row_of_slot(slot)) - kv_start;
+    const HiddenColumns hidden(p, block, block.q_start + row_of_slot(slot), kv_start);
 #pragma unroll
     for (int n = 0; n < kScoreTiles; ++n)
 #pragma unroll
       for (int c = 0; c < 2; ++c)
-        if (column_of_tile(n) + c >= visible) scores[slot / 2][n][slot % 2 * 2 + c] = -kInfinity;
+        if (hidden.contain(column_of_tile(n) + c)) scores[slot / 2][n][slot % 2 * 2 + c] = -kInfinity;
   }
 }
 
@@ -80,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   Output output;
 
   int kv_start = (block.kv_end - 1) / kBlockK * kBlockK;
-  if (block.kv_end > 0) {
+  if (block.kv_end > block.kv_begin) {
     clear_padding(shared.q);
     clear_padding(shared.k);
     load_tile(shared.q, q, p.q_row_stride, block.q_end - block.q_start);
@@ -94,13 +102,13 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
     __syncthreads();
     const QueryRows queries(shared.q);
 
-    for (int stage = 0; kv_start >= 0; kv_start -= kBlockK, stage ^= 1) {
+    for (int stage = 0; kv_start >= block.kv_begin; kv_start -= kBlockK, stage ^= 1) {
       wait_for_copies();
       __syncthreads();
       load_tile(shared.v, v + kv_start * p.v_row_stride, p.v_row_stride, p.kv_length - kv_start);
       commit_copies();
       const int next = kv_start - kBlockK;
-      if (next >= 0) bias.fetch(next);
+      if (next >= block.kv_begin) bias.fetch(next);
 
       Scores scores;
       clear(scores);
@@ -109,7 +117,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
 
       wait_for_copies();
       __syncthreads();
-      if (next >= 0) {
+      if (next >= block.kv_begin) {
         load_tile(shared.k, k + next * p.k_row_stride, p.k_row_stride, kBlockK);
         bias.load_keys(next);
         commit_copies();
@@ -117,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
       }
 
       bias.add(scores, kv_start, stage);
-      if (kv_start + kBlockK > block.unmasked_end) mask_scores(scores, p, kv_start);
+      if (block.masks(kv_start)) mask_scores(scores, p, kv_start);
       softmax.update(scores, output, statistics, bias.multiplier(p));
       accumulate_output(output, scores, shared.v);
     }

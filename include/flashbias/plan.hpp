@@ -12,6 +12,7 @@ namespace flashbias {
 /// How a term of the bias is executed.
 enum class Lowering : std::uint8_t {
   dropped,     ///< depends on the query alone: softmax ignores it (once a row, for the log-sum-exp)
+  mask,        ///< hides keys outside a range that is known ahead: tiles outside it are skipped
   key_column,  ///< depends on the key alone: one number a key, computed once a tile
   diagonal,    ///< depends on i - j alone: one number a diagonal of the tile, in shared memory
   factors,     ///< inner product of supplied 16-bit factors: more tensor-core steps into the scores

@@ -1,0 +1,66 @@
+#include "codegen/key_range.hpp"
+
+#include "codegen/index_algebra.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+/// An end is computed twice a thread block, and for each row of the tiles that it crosses.
+constexpr int kMaxNodes = 64;
+
+bool can_be_end(const Expr& expr) {
+  return expr.node().nodes <= kMaxNodes && direction_along_queries(expr) != Direction::mixed;
+}
+
+using End = std::optional<Expr>;
+using Choose = Expr (*)(const Expr&, const Expr&);
+
+/// One of two ends, by `min` or `max`.
+Expr choose(Choose min_or_max, const Expr& a, const Expr& b) { return equal(a, b) ? a : min_or_max(a, b); }
+
+/// The tighter of two ends, either of which may be absent.
+End tighter(Choose min_or_max, const End& a, const End& b) {
+  if (a && b) return choose(min_or_max, *a, *b);
+  return a ? a : b;
+}
+
+/// The wider of two ends.
+End wider(Choose min_or_max, const End& a, const End& b) {
+  if (!a || !b) return std::nullopt;
+  const Expr end = choose(min_or_max, *a, *b);
+  return can_be_end(end) ? End(end) : std::nullopt;
+}
+
+bool is_causal_end(const Expr& end) {
+  if (end.op() == Op::minimum) return is_causal_end(end.arg(0)) || is_causal_end(end.arg(1));
+  const auto form = linear_form(end);
+  return form && form->constant <= 1 &&
+         *form == LinearForm{.constant = form->constant, .q = 1, .q_length = -1, .kv_length = 1};
+}
+
+}  // namespace
+
+bool narrow(KeyRange& range, const KeyRange& by) {
+  const End first = tighter(max, range.first, by.first);
+  const End end = tighter(min, range.end, by.end);
+  if ((first && !can_be_end(*first)) || (end && !can_be_end(*end))) return false;
+  range = {.first = first, .end = end, .exact = range.exact && by.exact};
+  return true;
+}
+
+KeyRange hull(const KeyRange& a, const KeyRange& b) {
+  const End first = wider(min, a.first, b.first);
+  const End end = wider(max, a.end, b.end);
+  // Between two ranges there may be a gap, unless both reach to the same side.
+  const bool prefixes = !a.first && !b.first && (end || !a.end || !b.end);
+  const bool suffixes = !a.end && !b.end && (first || !a.first || !b.first);
+  return {.first = first, .end = end, .exact = a.exact && b.exact && (prefixes || suffixes)};
+}
+
+bool is_causal(const KeyRange& range) { return range.end && is_causal_end(*range.end); }
+
+std::string to_string(const KeyRange& range) {
+  return "[" + to_string(range.first.value_or(Expr(0))) + ", " + to_string(range.end.value_or(bias::kv_length())) + ")";
+}
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,24 @@
+#pragma once
+
+// Stands in for templates/config.cuh where a host compiler reads device code: what CUDA provides, and sizes and
+// functions that a test sets.
+
+#include <algorithm>
+#include <functional>
+
+#define __device__
+#define __forceinline__ inline
+
+using std::max;
+using std::min;
+using u32 = unsigned int;
+
+inline int kBlockQ = 0;
+inline int kBlockK = 0;
+
+inline struct { u32 x; } blockIdx;
+
+struct Parameters {
+  int heads, q_tiles, q_length;
+  std::function<int(int)> first_key, end_key;  // of a query
+};
