@@ -46,6 +46,15 @@ void add(Sha256& hash, std::string_view text) {
   hash.update(text.data(), text.size());
 }
 
+/// The comment at a source's top says what was asked for, in the words of whoever asked first.
+std::string_view without_leading_comment(std::string_view source) {
+  while (source.starts_with("//")) {
+    const std::size_t end = source.find('\n');
+    source = end == std::string_view::npos ? std::string_view() : source.substr(end + 1);
+  }
+  return source;
+}
+
 }  // namespace
 
 std::string sha256_hex(const void* data, std::size_t size) {
@@ -57,7 +66,7 @@ std::string sha256_hex(const void* data, std::size_t size) {
 std::string make_key(const KeyInputs& inputs) {
   Sha256 hash;
   add(hash, std::uint64_t{kFormatVersion});
-  add(hash, inputs.source);
+  add(hash, without_leading_comment(inputs.source));
   add(hash, std::uint64_t{inputs.options.size()});
   for (const auto& option : inputs.options) add(hash, option);
   add(hash, inputs.arch);

@@ -30,6 +30,7 @@ class BiasEmitter {
     head_terms();
     row_terms();
     key_terms();
+    split_factors();
     diagonal_term();
     score_term();
     row_offset();
@@ -41,9 +42,10 @@ class BiasEmitter {
   [[nodiscard]] bool has_head_terms() const { return program_.has_kv_slope() || !hoisted_.head.empty(); }
   [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
   [[nodiscard]] bool has_key_terms() const { return key_term_words(program_, hoisted_) > 0; }
+  [[nodiscard]] bool has_factors() const { return program_.factor_steps() > 0; }
   [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
   [[nodiscard]] bool is_empty() const {
-    return program_.factors.empty() && !program_.has_score_terms() && !has_row_offset();
+    return !has_factors() && !program_.has_score_terms() && !has_row_offset();
   }
 
   [[nodiscard]] bool pair_input_used(const std::string& name) const {
@@ -58,7 +60,12 @@ class BiasEmitter {
 
   void includes() {
     line("#include \"bias_hooks.cuh\"");
-    if (!program_.factors.empty()) line("#include \"factors.cuh\"");
+    for (const FactorTerm& factors : program_.factors) {
+      const bool is_f32 = factors.dtype == DType::f32;
+      line("#include \"{}.cuh\"\n#include \"{}.cuh\"", is_f32 ? "factors_f32" : "factors",
+           is_f32 ? "bf16" : to_string(factors.dtype));
+    }
+    if (program_.split_factors) line("#include \"split_factors.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
     if (!tables_.empty()) line("#include \"table.cuh\"");
@@ -134,6 +141,25 @@ class BiasEmitter {
     line("return terms;\n}}\n");
   }
 
+  void split_factors() {
+    if (!program_.split_factors) return;
+    std::vector<Expr> query_factors;
+    for (const Separation::Factor& factor : program_.split_factors->factors) query_factors.push_back(factor.query);
+    line("// The factors of a query row ...");
+    factors_of("query_factors", "", query_factors, "q_index");
+    line("// ... and of a key: the bias is the sum of their products.");
+    factors_of("key_factors", head_parameter(), hoisted_.key_factors, "kv_index");
+  }
+
+  void factors_of(const std::string& function, const std::string& head, const std::vector<Expr>& factors,
+                  const std::string& index) {
+    line(
+        "__device__ __forceinline__ void {}(float (&factors)[{}], const Parameters& p, const Block& block{}, int {}) {{",
+        function, factors.size(), head, index);
+    for (std::size_t r = 0; r < factors.size(); ++r) assign(fmt::format("factors[{}]", r), factors[r], {});
+    line("}}\n");
+  }
+
   void key_column() {
     const std::string slope = "head.kv_slope * static_cast<float>(kv_index - head.kv_origin)";
     const bool rest = !(hoisted_.key_column.op() == Op::real_literal && hoisted_.key_column.node().real == 0);
@@ -173,10 +199,17 @@ class BiasEmitter {
     score_statements_ = code.statements;
   }
 
+  static std::string factor_tiles(const FactorTerm& factors) {
+    if (factors.dtype == DType::f32) return fmt::format("F32FactorTiles<{}>", factors.rank);
+    return fmt::format("FactorTiles<{}, {}>", factors.dtype == DType::f16 ? "F16" : "Bf16", factors.rank);
+  }
+
   void storage() {
     line("struct Storage {{");
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
-      line("FactorTiles<{}> factors{};", program_.factors[i].rank, i);
+      line("{} factors{};", factor_tiles(program_.factors[i]), i);
+    if (program_.split_factors)
+      line("SplitFactors<{}, {}> split_factors;", program_.split_factors->rank(), program_.split_factors->parts);
     if (has_key_terms()) line("KeyTermColumns<KeyTerms> key_terms;");
     if (program_.has_diagonal()) line("Diagonals diagonals;");
     for (const SharedTable& table : tables_) line("SharedTable<{}> {}_table;", table.entries, table.name);
@@ -192,6 +225,7 @@ class BiasEmitter {
     for (const InputSpec& input : pair_inputs_)
       line("PairRows<{}> {}_rows;", cuda_element_type(input.dtype), input.name);
     if (has_key_terms()) line("KeyTerms next_key;");
+    if (program_.split_factors) line("float next_key_factors[{}];", program_.split_factors->rank());
     if (program_.has_diagonal()) line("float next_diagonals[Diagonals::kPerThread];");
     line("");
     constructor();
@@ -223,8 +257,15 @@ class BiasEmitter {
   }
 
   void load_queries() {
-    if (program_.factors.empty() && tables_.empty()) return;
+    if (!has_factors() && tables_.empty()) return;
     line("__device__ __forceinline__ void load_queries() {{");
+    if (program_.split_factors)
+      line(
+          "for (int row = static_cast<int>(threadIdx.x); row < kBlockQ; row += kThreads) {{\n"
+          "float factors[{}];\n"
+          "query_factors(factors, p, block, min(block.q_start + row, p.q_length - 1));\n"
+          "storage.split_factors.store_query(row, factors);\n}}",
+          program_.split_factors->rank());
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
       line(
           "storage.factors{0}.load_queries(p.{1}_input.row(block.batch, block.head, block.q_start), "
@@ -247,12 +288,13 @@ class BiasEmitter {
   }
 
   void fetch_and_publish() {
-    if (!has_key_terms() && !program_.has_diagonal()) return;
+    if (!has_key_terms() && !program_.has_diagonal() && !program_.split_factors) return;
     line("__device__ __forceinline__ void fetch(int kv_start) {{");
-    if (has_key_terms())
+    if (has_key_terms() || program_.split_factors)
       line(
-          "next_key = key_terms(p, block{}, min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1));",
-          head_argument());
+          "const int kv_index = min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1);");
+    if (has_key_terms()) line("next_key = key_terms(p, block{}, kv_index);", head_argument());
+    if (program_.split_factors) line("key_factors(next_key_factors, p, block{}, kv_index);", head_argument());
     if (program_.has_diagonal())
       line(
           "#pragma unroll\nfor (int i = 0; i < Diagonals::kPerThread; ++i)\n"
@@ -262,13 +304,19 @@ class BiasEmitter {
     line("__device__ __forceinline__ void publish(int stage) {{");
     if (has_key_terms())
       line("if (threadIdx.x < kBlockK) storage.key_terms.store(stage, static_cast<int>(threadIdx.x), next_key);");
+    if (program_.split_factors)
+      line(
+          "if (threadIdx.x < kBlockK) storage.split_factors.store_key(static_cast<int>(threadIdx.x), "
+          "next_key_factors);");
     if (program_.has_diagonal()) line("storage.diagonals.store(stage, next_diagonals);");
     line("}}\n");
   }
 
   void accumulate() {
-    if (program_.factors.empty()) return;
-    line("__device__ __forceinline__ void accumulate(Scores& scores) const {{\nscale_scores(scores, p.softmax_scale);");
+    if (!has_factors()) return;
+    line("__device__ __forceinline__ void accumulate(Scores& scores) const {{");
+    if (!program_.factors.empty()) line("scale_scores(scores, p.softmax_scale);");
+    if (program_.split_factors) line("storage.split_factors.accumulate(scores);");
     for (std::size_t i = 0; i < program_.factors.size(); ++i) line("storage.factors{}.accumulate(scores);", i);
     line("}}\n");
   }

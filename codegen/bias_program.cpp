@@ -1,27 +1,29 @@
 #include "codegen/bias_program.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "codegen/error_bound.hpp"
+#include "codegen/excerpt.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/mask.hpp"
+#include "codegen/operand_order.hpp"
 #include "codegen/operation_count.hpp"
+#include "codegen/ranges.hpp"
 #include "codegen/rewrite.hpp"
-#include "codegen/separation.hpp"
 #include "codegen/simplify.hpp"
 #include "codegen/softmax_scale.hpp"
+#include "codegen/sum_of_products.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
 namespace {
-
-/// Evaluating a diagonal costs about this many operations a score less than evaluating each score: reading shared
-/// memory and adding is not free either.
-constexpr int kOperationsOfADiagonalRead = 3;
-
-/// Longest product of inputs that may be evaluated score by score instead of on the tensor cores.
-constexpr int kMaxDotInRegisters = 16;
 
 struct Addend {
   Expr expr;
@@ -46,53 +48,30 @@ void collect_addends(const Expr& expr, bool negative, std::vector<Addend>& adden
   }
 }
 
-void add_to(Expr& sum, const Expr& addend) { sum = is_zero(sum) ? addend : sum + addend; }
-
 Expr as_real(const Expr& expr) { return expr.type().scalar == ScalarType::real ? expr : real(expr); }
-
-std::optional<FactorTerm> factor_term(const Expr& expr, DType dtype) {
-  if (expr.op() != Op::dot) return std::nullopt;
-  const Expr& a = expr.arg(0);
-  const Expr& b = expr.arg(1);
-  const auto of_kind = [&](const Expr& e, Op kind) {
-    return e.op() == kind && e.node().dtype.value_or(dtype) == dtype;
-  };
-  if (of_kind(a, Op::query_input) && of_kind(b, Op::key_input))
-    return FactorTerm{a.node().name, b.node().name, a.type().dims};
-  if (of_kind(a, Op::key_input) && of_kind(b, Op::query_input))
-    return FactorTerm{b.node().name, a.node().name, a.type().dims};
-  return std::nullopt;
-}
-
-/// Products of inputs that stay outside the tensor cores, written out.
-Expr write_out_dots(const Expr& expr) {
-  return rewrite(expr, [](const Expr& e) -> Expr {
-    if (e.op() != Op::dot) return e;
-    const int dims = e.arg(0).type().dims;
-    if (dims > kMaxDotInRegisters)
-      throw Error(ErrorCode::invalid_config,
-                  "bias: " + to_string(e) + " would be evaluated for each score, which is limited to " +
-                      std::to_string(kMaxDotInRegisters) + " components, not " + std::to_string(dims) +
-                      "; add the product as a term of its own, with factors of the dtype of q, so that it runs on the "
-                      "tensor cores");
-    Expr sum = e.arg(0)[0] * e.arg(1)[0];
-    for (int c = 1; c < dims; ++c) sum = sum + e.arg(0)[c] * e.arg(1)[c];
-    return sum;
-  });
-}
-
-std::optional<int> rank_of(const Expr& expr) {
-  const auto separation = separate(expr);
-  return separation ? std::optional(separation->rank()) : std::nullopt;
-}
 
 bool has_op(const Expr& expr, Op op) {
   return any_node(expr, [op](const ExprNode& node) { return node.op == op; });
 }
 
-bool table_index_splits(const Expr& expr) {
-  return !any_node(expr, [](const ExprNode& node) { return node.op == Op::table && !split_query_key(node.args[0]); });
-}
+/// Addends in an order of their own, so that one bias has one kernel however it was written.
+class CanonicalSum {
+ public:
+  void add(const Expr& addend) {
+    if (!is_zero(addend)) addends_.emplace(to_string(addend), addend);
+  }
+  [[nodiscard]] Expr total() const {
+    std::optional<Expr> sum;
+    for (const auto& [text, addend] : addends_) sum = sum ? *sum + addend : addend;
+    return sum.value_or(Expr());
+  }
+
+ private:
+  std::multimap<std::string, Expr> addends_;
+};
+
+constexpr const char* kDroppedReason = "the same for all keys of a query, so the softmax ignores it";
+constexpr const char* kKeyReason = "depends on the key alone: one number a key, one addition a score";
 
 class Lowerer {
  public:
@@ -100,13 +79,24 @@ class Lowerer {
 
   BiasProgram run() {
     std::vector<Addend> typed;
-    collect_addends(config_.bias, false, typed);
+    collect_addends(spread_declared_ranges(config_.bias), false, typed);
     const std::vector<Addend> addends = take_masks(typed);
     causal_ = config_.causal || is_causal(program_.visible);
-    for (const Addend& addend : addends) lower_typed(addend);
-    if (program_.factors.empty())
-      for (Expr* part : {&program_.kv_slope, &program_.key_column, &program_.diagonal, &program_.score})
-        *part = in_units_of_scale(*part);
+    for (const Addend& addend : addends) collect_parts(addend);
+    lower_polynomials(/*bounded=*/true);
+    lower_polynomials(/*bounded=*/false);
+    for (Part& part : parts_)
+      if (part.term.reason.empty()) lower(part);
+    for (Part& part : parts_) program_.terms.push_back(std::move(part.term));
+    if (config_.lowering && !forced_somewhere_) refuse_forced_lowering();
+    split_products();
+    program_.row_offset = row_offset_.total();
+    program_.kv_slope = kv_slope_.total();
+    program_.key_column = key_column_.total();
+    program_.diagonal = diagonal_.total();
+    program_.score = score_.total();
+    std::ranges::sort(program_.factors, {}, &FactorTerm::q_input);
+    if (program_.factors.empty()) measure_in_scale();
     return std::move(program_);
   }
 
@@ -133,71 +123,215 @@ class Lowerer {
            (masked.visible.exact ? "" : "; what it hides inside is evaluated for each score");
   }
 
+  /// A part of an addend as typed, and its place in the plan.
+  struct Part {
+    Expr value;
+    TermPlan term;  ///< decided once it has a reason
+  };
+
   /// An addend as typed; what its simplified form adds up to may take different ways.
-  void lower_typed(const Addend& typed) {
+  void collect_parts(const Addend& typed) {
     std::vector<Addend> parts;
     collect_addends(simplify(typed.expr, causal_), typed.negative, parts);
-    for (const Addend& part : parts) {
-      auto [lowering, reason] = lower(part);
-      if (dependence(part.expr).mixed() && hides_keys(part.expr))
-        reason += "; which keys it hides is known score by score only: it skips no tile";
-      const Expr shown = parts.size() == 1 ? typed.value() : part.value();
-      program_.terms.push_back(
-          {shown, lowering, reason, lowering == Lowering::registers ? rank_of(shown) : std::nullopt});
-    }
+    for (const Addend& part : parts)
+      parts_.push_back(
+          {.value = as_real(part.value()),
+           .term = {.expression = parts.size() == 1 ? typed.value() : part.value(), .lowering = {}, .reason = {}}});
   }
 
-  std::pair<Lowering, std::string> lower(const Addend& addend) {
-    if (!addend.negative) {
-      if (auto factors = factor_term(addend.expr, config_.dtype)) {
-        const int steps = (factors->rank + 15) / 16;
-        program_.factors.push_back(std::move(*factors));
-        return {Lowering::factors,
-                std::to_string(steps) + " more tensor-core step" + (steps == 1 ? "" : "s") + " of 16 into the scores"};
+  /// Sums of products, those whose declared ranges bound them and the others, are lowered together: how they were
+  /// written decides nothing, and their rank may be less than that of their terms.
+  void lower_polynomials(bool bounded) {
+    std::vector<Part*> members;
+    CanonicalSum sum;
+    bool mixed = false;
+    for (Part& part : parts_) {
+      if (!part.term.reason.empty() || !separate(part.value) || supplied_factors(part.value, config_.dtype)) continue;
+      if (std::isfinite(f32_value(part.value).magnitude()) != bounded) continue;
+      if (!bounded && kv_slope(part.value) && !dependence(part.value).query_only()) continue;
+      members.push_back(&part);
+      sum.add(part.value);
+      mixed |= dependence(part.value).mixed();
+    }
+    const auto written_out = expand(sum.total());
+    if (members.empty() || !written_out || (!mixed && !bounded)) return;
+    const Expr value = to_expr(*written_out);
+    if (!mixed) return lower_separate_sides(value, members);
+    TermAnalysis analysis = analyse_term(value, config_, budget_);
+    const bool exact = bounded ? analysis.separation && (analysis.split || analysis.compares || analysis.slope ||
+                                                         error_of_products(*analysis.separation) <= budget_)
+                               : analysis.compares;
+    if (!exact) {
+      if (bounded) budget_ = 0;  // errors of terms that are exact alone might add up
+      return;
+    }
+    TermPlan term;
+    choose(value, std::move(analysis), term);
+    for (Part* member : members) {
+      if (!dependence(member->value).mixed()) {
+        explain_side(*member);
+        continue;
       }
+      const Expr expression = member->term.expression;
+      member->term = term;
+      member->term.expression = expression;
+      if (members.size() > 1) member->term.reason += "; together with the other polynomial terms";
     }
-    const Expr value = as_real(write_out_dots(addend.value()));
-    const Dependence varies = dependence(value);
+  }
+
+  /// Terms of which none varies with both query and key.
+  void lower_separate_sides(const Expr& value, const std::vector<Part*>& members) {
+    const auto separation = separate(value);
+    if (!separation || f32_value(separation->key_only).error > budget_) return;
+    row_offset_.add(separation->query_only);
+    lower_key_part(separation->key_only);
+    for (Part* member : members) explain_side(*member);
+  }
+
+  static void explain_side(Part& part) {
+    const bool of_query = dependence(part.value).query_only();
+    part.term.lowering = of_query ? Lowering::dropped : Lowering::key_column;
+    part.term.reason = of_query ? kDroppedReason : kKeyReason;
+  }
+
+  void lower(Part& part) {
+    TermPlan& term = part.term;
+    const Dependence varies = dependence(part.value);
+    const bool linear = has_op(part.value, Op::kv_index) && kv_slope(part.value);
     if (varies.query_only()) {
-      add_to(program_.row_offset, value);
-      return {Lowering::dropped, "the same for all keys of a query, so the softmax ignores it"};
+      row_offset_.add(with_ordered_operands(write_out_dots(part.value)));
+      explain_side(part);
+    } else if (varies.key_only() && !linear) {
+      key_column_.add(with_ordered_operands(write_out_dots(part.value)));
+      explain_side(part);
+    } else {
+      choose(part.value, analyse_term(part.value, config_, budget_), term);
     }
-    if (varies.key_only() && !has_op(value, Op::kv_index)) return lower_to_key_column(value);
-    if (const auto slope = kv_slope(value)) return lower_to_slope(value, simplify(*slope, false));
-    if (varies.key_only()) return lower_to_key_column(value);
-    if (constant_on_diagonals(value) && operation_count(value) > kOperationsOfADiagonalRead) {
-      add_to(program_.diagonal, value);
-      return {Lowering::diagonal, "depends on kv_index - q_index alone: one shared-memory read a score"};
+    if (varies.mixed() && hides_keys(part.value))
+      term.reason += "; which keys it hides is known score by score only: it skips no tile";
+  }
+
+  void choose(const Expr& value, TermAnalysis analysis, TermPlan& term) {
+    const std::vector<Alternative> offers = analysis.alternatives;
+    const auto forced =
+        std::ranges::find_if(offers, [&](const Alternative& offer) { return offer.lowering == config_.lowering; });
+    forced_somewhere_ |= forced != offers.end();
+    const Alternative& chosen = forced == offers.end() ? offers.front() : *forced;
+    if (!chosen.obstacle.empty()) refuse(value, chosen);
+    term.lowering = chosen.lowering;
+    if (analysis.separation && !analysis.slope) term.separable_rank = analysis.separation->rank();
+    term.reason = execute(value, chosen.lowering, analysis);
+    if (offers.size() > 1) term.alternatives = offers;
+  }
+
+  [[noreturn]] static void refuse(const Expr& value, const Alternative& chosen) {
+    throw Error(ErrorCode::invalid_config,
+                "bias: " + excerpt(to_string(value)) + " cannot be lowered to " +
+                    std::string(to_string(chosen.lowering)) + ": " + chosen.obstacle +
+                    "; or add the product as a term of its own, with factors of the dtype of q");
+  }
+
+  [[noreturn]] void refuse_forced_lowering() const {
+    throw Error(ErrorCode::invalid_config,
+                "lowering is " + std::string(to_string(*config_.lowering)) +
+                    ", which no term of the bias can take; leave it out, or see `flashbias explain` for those that can");
+  }
+
+  /// Enters the term into the program; returns what it does.
+  std::string execute(const Expr& value, Lowering lowering, TermAnalysis& analysis) {
+    switch (lowering) {
+      case Lowering::factors:
+        return analysis.supplied ? run_supplied(*analysis.supplied) : run_split(value, analysis);
+      case Lowering::key_column:
+        return analysis.slope ? run_slope(value, simplify(*analysis.slope, false)) : run_split(value, analysis);
+      case Lowering::diagonal:
+        diagonal_.add(with_ordered_operands(value));
+        return "depends on kv_index - q_index alone: one shared-memory read a score";
+      default:
+        return run_score(lowering, analysis);
     }
-    return lower_to_score(value);
   }
 
-  std::pair<Lowering, std::string> lower_to_key_column(const Expr& value) {
-    add_to(program_.key_column, value);
-    return {Lowering::key_column, "depends on the key alone: one number a key, one addition a score"};
+  std::string run_supplied(const FactorTerm& factors) {
+    const int steps = factors.steps();
+    program_.factors.push_back(factors);
+    return fmt::format("{} more tensor-core step{} of 16 into the scores{}", steps, steps == 1 ? "" : "s",
+                       factors.dtype == DType::f32 ? ", f32 factors split into three bf16 parts" : "");
   }
 
-  std::pair<Lowering, std::string> lower_to_slope(const Expr& value, const Expr& slope) {
-    add_to(program_.kv_slope, slope);
-    add_to(program_.row_offset, substitute(value, Op::kv_index, kv_origin()));
-    return {
-        Lowering::key_column,
-        "linear in kv_index: its query part is dropped; positions count from the block's most important key, so that "
-        "f32 is exact at any length"};
+  std::string run_split(const Expr& value, const TermAnalysis& analysis) {
+    const SplitFactors& split = *analysis.split;
+    products_.add(value);
+    products_are_bounded_ &= std::isfinite(split.error);
+    if (split.rank() == 0)
+      return "a query part, which the softmax ignores, plus a key part: one number a key, one addition a score";
+    const std::string error = std::isfinite(split.error)
+                                  ? fmt::format("off by at most {:.1e} over the declared ranges", split.error)
+                                  : "as exact as adding up the products in f32";
+    return fmt::format("rank {}, computed in the kernel and split into {} {} parts: {} column{} of the tensor cores, {}",
+                       split.rank(), split.parts, to_string(split.part), split.columns(),
+                       split.columns() == 1 ? "" : "s", error);
   }
 
-  std::pair<Lowering, std::string> lower_to_score(const Expr& value) {
-    add_to(program_.score, value);
-    if (has_op(value, Op::pair_input)) return {Lowering::dense, "one number a score, read from memory"};
-    if (has_op(value, Op::table) && table_index_splits(value))
-      return {Lowering::table, "the index is a query part plus a key part: one shared-memory read a score"};
-    return {Lowering::registers, "evaluated in f32 for each score (about " + std::to_string(operation_count(value)) +
-                                     " instructions); differences are exact at any magnitude"};
+  std::string run_slope(const Expr& value, const Expr& slope) {
+    kv_slope_.add(with_ordered_operands(slope));
+    row_offset_.add(with_ordered_operands(substitute(value, Op::kv_index, kv_origin())));
+    return "linear in kv_index: its query part is dropped; positions count from the block's most important key, so "
+           "that f32 is exact at any length";
+  }
+
+  std::string run_score(Lowering lowering, const TermAnalysis& analysis) {
+    score_.add(analysis.score);
+    row_offset_.add(analysis.query_only);
+    lower_key_part(analysis.key_only);
+    if (lowering == Lowering::dense) return "one number a score, read from memory";
+    if (lowering == Lowering::table)
+      return "the index is a query part plus a key part: one shared-memory read a score";
+    return fmt::format("evaluated in f32 for each score (about {} instructions){}", operation_count(analysis.score),
+                       analysis.compares ? "; differences are exact at any magnitude" : "");
+  }
+
+  /// All that runs as products of factors, as one sum.
+  void split_products() {
+    const Expr sum = products_.total();
+    if (is_zero(sum)) return;
+    const auto separation = separate(sum);
+    if (!separation) throw Error(ErrorCode::invalid_config, "bias: its products are too many to be joined");
+    auto split = products_are_bounded_ ? split_within(*separation, score_error_budget(config_.dtype)) : std::nullopt;
+    if (!split) split = split_like_f32(*separation);
+    row_offset_.add(separation->query_only);
+    lower_key_part(separation->key_only);
+    if (split->rank() > 0) program_.split_factors = *std::move(split);
+  }
+
+  void lower_key_part(const Expr& key_only) {
+    std::vector<Addend> parts;
+    collect_addends(key_only, false, parts);
+    for (const Addend& part : parts) {
+      const Expr value = part.value();
+      const auto slope = has_op(value, Op::kv_index) ? kv_slope(value) : std::nullopt;
+      if (slope)
+        static_cast<void>(run_slope(value, simplify(*slope, false)));
+      else
+        key_column_.add(value);
+    }
+  }
+
+  void measure_in_scale() {
+    for (Expr* part : {&program_.kv_slope, &program_.key_column, &program_.diagonal, &program_.score})
+      *part = in_units_of_scale(*part);
+    if (!program_.split_factors) return;
+    for (Separation::Factor& factor : program_.split_factors->factors) factor.query = in_units_of_scale(factor.query);
   }
 
   const AttentionConfig& config_;
   bool causal_ = false;
+  bool forced_somewhere_ = false;
   BiasProgram program_;
+  CanonicalSum row_offset_, kv_slope_, key_column_, diagonal_, score_, products_;
+  bool products_are_bounded_ = true;
+  double budget_ = score_error_budget(config_.dtype);
+  std::vector<Part> parts_;
 };
 
 bool surely_finite(const Expr& expr) {
@@ -231,6 +365,11 @@ bool surely_finite(const Expr& expr) {
 
 }  // namespace
 
+int BiasProgram::factor_steps() const {
+  int steps = split_factors ? split_factors->steps() : 0;
+  for (const FactorTerm& each : factors) steps += each.steps();
+  return steps;
+}
 bool BiasProgram::has_kv_slope() const { return !is_zero(kv_slope); }
 bool BiasProgram::has_key_column() const { return has_kv_slope() || !is_zero(key_column); }
 bool BiasProgram::has_diagonal() const { return !is_zero(diagonal); }

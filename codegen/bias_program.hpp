@@ -5,21 +5,16 @@
 #include <vector>
 
 #include "codegen/key_range.hpp"
+#include "codegen/split_factors.hpp"
+#include "codegen/term_lowering.hpp"
 #include "flashbias/config.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias::codegen {
 
-/// A product of two inputs that runs on the tensor cores.
-struct FactorTerm {
-  std::string q_input;
-  std::string k_input;
-  int rank = 0;
-};
-
 /// A bias taken apart by what has to be computed when. Sums that are empty are the literal 0. What is added to scores
 /// is measured in units of the softmax scale, as q k^T is, so that no score needs to be multiplied by the scale before
-/// the exponential; but factors cannot be, and where there are any nothing is.
+/// the exponential; but supplied factors cannot be, and where there are any nothing is.
 struct BiasProgram {
   std::vector<TermPlan> terms;  ///< each addend as typed, and its fate
   KeyRange visible;             ///< the sums below count for keys inside it; the others are hidden
@@ -29,8 +24,11 @@ struct BiasProgram {
   Expr diagonal;                ///< once a diagonal of the tile
   Expr score;                   ///< for each score, beyond the key column and the diagonal
   std::vector<FactorTerm> factors;
+  std::optional<SplitFactors> split_factors;
 
   [[nodiscard]] bool has_kv_slope() const;
+  /// Tensor-core steps of all factors beyond q k^T.
+  [[nodiscard]] int factor_steps() const;
   [[nodiscard]] bool has_key_column() const;  ///< the slope's part included
   [[nodiscard]] bool has_diagonal() const;
   [[nodiscard]] bool has_score() const;

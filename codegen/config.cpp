@@ -49,7 +49,7 @@ void validate_bias(const AttentionConfig& config) {
 bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept {
   return a.direction == b.direction && a.dtype == b.dtype && a.head_dim == b.head_dim &&
          head_dim_v(a) == head_dim_v(b) && a.causal == b.causal && a.log_sum_exp == b.log_sum_exp && a.arch == b.arch &&
-         equal(a.bias, b.bias);
+         a.lowering == b.lowering && equal(a.bias, b.bias);
 }
 
 std::size_t hash_value(const AttentionConfig& config) noexcept {
@@ -61,6 +61,7 @@ std::size_t hash_value(const AttentionConfig& config) noexcept {
   hash = mix(hash, static_cast<std::uint64_t>(head_dim_v(config)));
   hash = mix(hash, config.causal ? 1 : 0);
   hash = mix(hash, config.log_sum_exp ? 1 : 0);
+  hash = mix(hash, config.lowering ? 1 + static_cast<std::uint64_t>(*config.lowering) : 0);
   return mix(hash, static_cast<std::uint64_t>(config.arch.compute_capability));
 }
 

@@ -66,6 +66,14 @@ std::string constants(const KernelPlan& plan) {
   return text + parameters(plan);
 }
 
+std::string part_type(const codegen::BiasProgram& program) {
+  if (!program.split_factors) return "";
+  const bool is_f16 = program.split_factors->part == DType::f16;
+  const std::string_view number = is_f16 ? "f16" : "bf16";
+  return include(fmt::format("{}.cuh", number)) + include(fmt::format("input_{}.cuh", number)) +
+         fmt::format("\nusing Part = {};\nusing PartNumber = {};\n", is_f16 ? "F16" : "Bf16", number);
+}
+
 codegen::Choices choices(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
   const codegen::BiasProgram program = codegen::lower_bias(config);
@@ -77,6 +85,7 @@ codegen::Choices choices(const KernelPlan& plan) {
       {"mask.cuh", include(config.causal ? "mask_causal.cuh" : "mask_none.cuh")},
       {"block.cuh", include(program.visible.is_bounded() ? "block_of_key_range.cuh" : "block_of_first_keys.cuh")},
       {"key_range.cuh", codegen::emit_key_range(program.visible)},
+      {"part.cuh", part_type(program)},
       {"query_rows.cuh", include(plan.tile.query_in_registers ? "register_rows.cuh" : "shared_rows.cuh") +
                              fmt::format("\nusing QueryRows = {}<kHeadDim>;\n", query_rows)},
       {"row_statistics.cuh", include(config.log_sum_exp ? "row_log_sum_exp.cuh" : "row_none.cuh")},

@@ -23,6 +23,28 @@ std::string shape_of(const InputSpec& input) {
   }
 }
 
+/// What else could execute the term, with predicted costs.
+std::string alternatives_of(const TermPlan& term) {
+  if (term.alternatives.empty()) return "";
+  std::string text = "        instructions a score, predicted:";
+  std::string_view separator = " ";
+  for (const Alternative& alternative : term.alternatives) {
+    const bool taken = alternative.lowering == term.lowering;
+    text += fmt::format("{}{} {:.1f}{}", separator, to_string(alternative.lowering), alternative.cost,
+                        taken ? " (taken)" : "");
+    separator = ", ";
+  }
+  text += '\n';
+  for (const Alternative& alternative : term.alternatives)
+    if (!alternative.obstacle.empty())
+      text += fmt::format("        not {}: {}\n", to_string(alternative.lowering), alternative.obstacle);
+  return text;
+}
+
+std::string range_of(const InputSpec& input) {
+  return input.range ? fmt::format(" from {} to {}", input.range->low, input.range->high) : "";
+}
+
 }  // namespace
 
 std::string explain(const KernelPlan& plan) {
@@ -37,14 +59,10 @@ std::string explain(const KernelPlan& plan) {
   for (const TermPlan& term : plan.terms) {
     text +=
         fmt::format("bias:   {}\n        {}: {}\n", to_string(term.expression), to_string(term.lowering), term.reason);
-    if (term.separable_rank)
-      text += fmt::format(
-          "        separable: rank {} beside what depends on the query or the key alone; as factors of 16 "
-          "bits it would not be exact at any magnitude\n",
-          *term.separable_rank);
+    text += alternatives_of(term);
   }
   for (const InputSpec& input : plan.inputs)
-    text += fmt::format("input:  {} {} {}\n", input.name, to_string(input.dtype), shape_of(input));
+    text += fmt::format("input:  {} {} {}{}\n", input.name, to_string(input.dtype), shape_of(input), range_of(input));
   return text;
 }
 
@@ -64,10 +82,18 @@ std::string explain_json(const KernelPlan& plan) {
     auto& shown = json["terms"].emplace_back(nlohmann::ordered_json{
         {"expression", to_string(term.expression)}, {"lowering", to_string(term.lowering)}, {"reason", term.reason}});
     if (term.separable_rank) shown["separable_rank"] = *term.separable_rank;
+    for (const Alternative& alternative : term.alternatives) {
+      auto& offer = shown["alternatives"].emplace_back(nlohmann::ordered_json{
+          {"lowering", to_string(alternative.lowering)}, {"instructions_a_score", alternative.cost}});
+      if (!alternative.obstacle.empty()) offer["obstacle"] = alternative.obstacle;
+    }
   }
   json["inputs"] = nlohmann::ordered_json::array();
-  for (const InputSpec& input : plan.inputs)
-    json["inputs"].push_back({{"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});
+  for (const InputSpec& input : plan.inputs) {
+    nlohmann::ordered_json& shown = json["inputs"].emplace_back(nlohmann::ordered_json{
+        {"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});
+    if (input.range) shown["range"] = {input.range->low, input.range->high};
+  }
   return json.dump(2);
 }
 

@@ -27,6 +27,10 @@ std::uint64_t structural_hash(const ExprNode& node) {
   hash = mix(hash, static_cast<std::uint64_t>(node.integer));
   hash = mix(hash, std::bit_cast<std::uint64_t>(node.real));
   hash = mix(hash, node.dtype ? 1 + static_cast<std::uint64_t>(*node.dtype) : 0);
+  if (node.range) {
+    hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->low));
+    hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->high));
+  }
   for (const Expr& arg : node.args) hash = mix(hash, arg.node().hash);
   return hash;
 }
@@ -85,6 +89,7 @@ bool equal(const Expr& a, const Expr& b) noexcept {
   if (&x == &y) return true;
   return x.hash == y.hash && x.op == y.op && x.type == y.type && x.name == y.name && x.integer == y.integer &&
          std::bit_cast<std::uint64_t>(x.real) == std::bit_cast<std::uint64_t>(y.real) && x.dtype == y.dtype &&
+         x.range == y.range &&
          std::equal(x.args.begin(), x.args.end(), y.args.begin(), y.args.end(), equal);
 }
 

@@ -149,6 +149,19 @@ int Arguments::integer() {
   return negative ? -value : value;
 }
 
+double Arguments::real() {
+  next();
+  Tokens& tokens = parser_.tokens();
+  const bool negative = tokens.accept("-");
+  const std::string_view digits = tokens.peek().text;
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const bool is_number = tokens.peek().kind == Token::Kind::number;
+  if (!is_number || error != std::errc() || end != digits.data() + digits.size()) fail("a number");
+  tokens.take();
+  return negative ? -value : value;
+}
+
 int Arguments::integer(int absent) { return more() ? integer() : absent; }
 
 std::optional<DType> Arguments::dtype(std::optional<DType> absent) {

@@ -29,6 +29,7 @@ class Arguments {
   [[nodiscard]] std::string name();
   [[nodiscard]] int integer();
   [[nodiscard]] int integer(int absent);
+  [[nodiscard]] double real();
   [[nodiscard]] std::optional<DType> dtype(std::optional<DType> absent);
   /// Which of the words it is.
   [[nodiscard]] std::size_t choice(std::span<const std::string_view> words, std::size_t absent);

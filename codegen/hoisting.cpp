@@ -86,6 +86,9 @@ HoistedScore hoist(const BiasProgram& program) {
   out.score = hoister.hoist_all(program.score);
   out.key_column = hoister.hoist_uniform(program.key_column);
   out.diagonal = hoister.hoist_uniform(program.diagonal);
+  if (program.split_factors)
+    for (const Separation::Factor& factor : program.split_factors->factors)
+      out.key_factors.push_back(hoister.hoist_uniform(factor.key));
   return out;
 }
 

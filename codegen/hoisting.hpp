@@ -21,6 +21,7 @@ struct HoistedScore {
   Expr score;                      ///< of computed values `head.value0`, `row.value0`, `key.value0`
   Expr key_column;                 ///< likewise, of head values
   Expr diagonal;                   ///< likewise
+  std::vector<Expr> key_factors;   ///< likewise
 };
 
 [[nodiscard]] HoistedScore hoist(const BiasProgram& program);

@@ -1,6 +1,7 @@
 #include "codegen/index_algebra.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "codegen/linear_sum.hpp"
 #include "codegen/rewrite.hpp"
@@ -60,13 +61,28 @@ std::optional<Interval> combine_intervals(const Expr& expr, const Interval& a, c
   }
 }
 
+/// Integers in the range that an input or index is declared to have.
+std::optional<Interval> declared(const Expr& expr) {
+  const auto& range = expr.node().range;
+  if (!range) return std::nullopt;
+  return Interval{static_cast<std::int64_t>(std::ceil(std::max(range->low, -0x1p40))),
+                  static_cast<std::int64_t>(std::floor(std::min(range->high, 0x1p40)))};
+}
+
 std::optional<Interval> unchecked_interval(const Expr& expr) {
   switch (expr.op()) {
     case Op::integer_literal:
       return Interval{expr.node().integer, expr.node().integer};
     case Op::q_index:
     case Op::kv_index:
-      return Interval{0, kIndexLimit - 1};
+      return declared(expr).value_or(Interval{0, kIndexLimit - 1});
+    case Op::head_scalar:
+    case Op::query_input:
+    case Op::key_input:
+    case Op::pair_input:
+      return declared(expr);
+    case Op::component:
+      return declared(expr.arg(0));
     case Op::q_length:
     case Op::kv_length:
       return Interval{0, kIndexLimit};
@@ -144,9 +160,42 @@ Sign sign_under_causal_mask(const Expr& expr) {
   return Sign::unknown;
 }
 
+namespace {
+
+/// How an expression that is linear in the indices changes with them.
+struct IndexSteps {
+  std::int64_t q = 0;
+  std::int64_t kv = 0;
+};
+
+/// Of an integer, or of a sum of integers that have become reals.
+std::optional<IndexSteps> index_steps(const Expr& expr) {
+  switch (expr.op()) {
+    case Op::to_real:
+      return index_steps(expr.arg(0));
+    case Op::negate: {
+      const auto a = index_steps(expr.arg(0));
+      return a ? std::optional(IndexSteps{-a->q, -a->kv}) : std::nullopt;
+    }
+    case Op::add:
+    case Op::subtract: {
+      const auto a = index_steps(expr.arg(0));
+      const auto b = index_steps(expr.arg(1));
+      const std::int64_t sign = expr.op() == Op::add ? 1 : -1;
+      return a && b ? std::optional(IndexSteps{a->q + sign * b->q, a->kv + sign * b->kv}) : std::nullopt;
+    }
+    default: {
+      const auto form = linear_form(expr);
+      return form ? std::optional(IndexSteps{form->q, form->kv}) : std::nullopt;
+    }
+  }
+}
+
+}  // namespace
+
 bool constant_on_diagonals(const Expr& expr) {
   if (dependence(expr).uniform()) return true;
-  if (const auto form = linear_form(expr)) return form->q == -form->kv;
+  if (const auto steps = index_steps(expr)) return steps->q == -steps->kv;
   const bool is_leaf = expr.node().args.empty();  // that varies with the query or the key
   return !is_leaf && std::ranges::all_of(expr.node().args, constant_on_diagonals);
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/excerpt.hpp"
+#include "codegen/ranges.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -53,12 +54,13 @@ InputSpec input_spec(const Expr& input, DType dtype_of_q) {
   return {.kind = node.op,
           .name = node.name,
           .dtype = node.dtype.value_or(dtype_of_q),
-          .dims = node.op == Op::table ? static_cast<int>(node.integer) : node.type.dims};
+          .dims = node.op == Op::table ? static_cast<int>(node.integer) : node.type.dims,
+          .range = node.range};
 }
 
 std::vector<InputSpec> collect_inputs(const Expr& bias, DType dtype_of_q) {
   Collector collector(dtype_of_q);
-  collector.visit(bias);
+  collector.visit(spread_declared_ranges(bias));
   return std::move(collector).specs();
 }
 

@@ -110,18 +110,40 @@ Expr Parser::unary() {
 
 Expr Parser::postfix() {
   Expr result = primary();
-  while (tokens_.peek().is("[")) {
-    const Token bracket = tokens_.take();
-    const Token index = tokens_.peek();
-    int component = 0;
-    if (!read(index.text, component)) {
-      tokens_.fail(index, fmt::format("expected the number of a component, not {}", describe(index)));
-    }
-    tokens_.take();
-    if (!tokens_.accept("]")) tokens_.fail(tokens_.peek(), "expected ']'");
-    result = tokens_.at(bracket, [&] { return result[component]; });
+  while (tokens_.peek().is("[") || tokens_.peek().is(".")) {
+    result = tokens_.peek().is("[") ? component(result) : declared_range(result);
   }
   return result;
+}
+
+Expr Parser::component(const Expr& vector) {
+  const Token bracket = tokens_.take();
+  const Token index = tokens_.peek();
+  int number = 0;
+  if (!read(index.text, number)) {
+    tokens_.fail(index, fmt::format("expected the number of a component, not {}", describe(index)));
+  }
+  tokens_.take();
+  if (!tokens_.accept("]")) tokens_.fail(tokens_.peek(), "expected ']'");
+  return tokens_.at(bracket, [&] { return vector[number]; });
+}
+
+Expr Parser::declared_range(const Expr& expr) {
+  tokens_.take();
+  const Token range = tokens_.peek();
+  static constexpr Function kRange{"range", "[input, ]low, high", nullptr};
+  if (range.text != kRange.name) tokens_.fail(range, fmt::format("expected 'range', not {}", describe(range)));
+  tokens_.take();
+  Arguments arguments(*this, kRange);
+  if (!tokens_.accept("(")) tokens_.fail(tokens_.peek(), "expected '(' and bounds, as in x.range(-1, 1)");
+  return tokens_.at(range, [&] {
+    const bool names_input = tokens_.peek().kind == Token::Kind::name && tokens_.peek().text != "infinity";
+    const std::string input = names_input ? arguments.name() : "";
+    const double low = arguments.real();
+    const double high = arguments.real();
+    arguments.close();
+    return names_input ? expr.range(input, low, high) : expr.range(low, high);
+  });
 }
 
 Expr Parser::primary() {

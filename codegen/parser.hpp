@@ -20,6 +20,8 @@ class Parser {
  private:
   Expr unary();
   Expr postfix();
+  Expr component(const Expr& vector);
+  Expr declared_range(const Expr& expr);
   Expr primary();
   Expr call(const Token& name);
   Expr constant(const Token& name);

@@ -1,33 +1,14 @@
+#include <algorithm>
+
 #include "codegen/bias_program.hpp"
 #include "codegen/inputs.hpp"
+#include "codegen/ranges.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/tiles.hpp"
 #include "flashbias/error.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias {
-
-std::string_view to_string(Lowering lowering) noexcept {
-  switch (lowering) {
-    case Lowering::dropped:
-      return "dropped";
-    case Lowering::mask:
-      return "mask";
-    case Lowering::key_column:
-      return "key column";
-    case Lowering::diagonal:
-      return "diagonal";
-    case Lowering::factors:
-      return "factors";
-    case Lowering::table:
-      return "table";
-    case Lowering::registers:
-      return "registers";
-    case Lowering::dense:
-      return "dense";
-  }
-  return "unknown";
-}
 
 KernelPlan plan(const AttentionConfig& config) {
   KernelPlan plan;
@@ -41,7 +22,11 @@ KernelPlan plan(const AttentionConfig& config) {
   const codegen::BiasProgram program = codegen::lower_bias(resolved);
   plan.terms = program.terms;
   plan.inputs = codegen::collect_inputs(resolved.bias, resolved.dtype);
+  std::ranges::sort(plan.inputs, {}, &InputSpec::name);  // however the bias was written
+  if (program.split_factors && program.split_factors->part == DType::f16) plan.softmax_scale = {0x1p-11, 0x1p3};
   plan.tile = codegen::choose_tile(resolved, program);
+  plan.max_q_length = codegen::tokens_in_range(resolved.bias, Op::q_index);
+  plan.max_kv_length = codegen::tokens_in_range(resolved.bias, Op::kv_index);
   plan.shared_bytes = codegen::shared_bytes(resolved, plan.tile, program);
   return plan;
 }

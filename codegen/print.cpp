@@ -205,6 +205,7 @@ class Printer {
         arguments(node);
     }
     text += ')';
+    if (node.range) append(".range({}, {})", node.range->low, node.range->high);
   }
 
   void input(const ExprNode& node) {

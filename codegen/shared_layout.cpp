@@ -32,8 +32,13 @@ int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8
 Layout bias_layout(const Tile& tile, const BiasProgram& program) {
   Layout layout;
   for (const FactorTerm& factors : program.factors) {
-    layout.add(tile_bytes(tile.block_q, factors.rank), 16);
-    layout.add(tile_bytes(tile.block_k, factors.rank), 16);
+    const int parts = factors.dtype == DType::f32 ? 3 : 1;
+    layout.add(parts * tile_bytes(tile.block_q, factors.rank), 16);
+    layout.add(parts * tile_bytes(tile.block_k, factors.rank), 16);
+  }
+  if (program.split_factors) {
+    layout.add(tile_bytes(tile.block_q, program.split_factors->columns()), 16);
+    layout.add(tile_bytes(tile.block_k, program.split_factors->columns()), 16);
   }
   if (const int words = key_term_words(program, hoist(program)); words > 0) layout.add(2 * words * tile.block_k * 4, 8);
   if (program.has_diagonal()) layout.add(2 * (tile.block_q + tile.block_k - 1) * 4, 4);

@@ -84,27 +84,12 @@ class Expander {
 
   SumOfProducts add(SumOfProducts a, const SumOfProducts& b, int sign) {
     count(b.terms.size() + 1);
-    a.atoms.insert(b.atoms.begin(), b.atoms.end());
-    for (const auto& [monomial, coefficient] : b.terms) {
-      mpq_class& sum = a.terms[monomial];
-      sum += sign * coefficient;
-      if (sum == 0) a.terms.erase(monomial);
-    }
-    return a;
+    return sum(std::move(a), b, sign);
   }
 
   SumOfProducts multiply(const SumOfProducts& a, const SumOfProducts& b) {
     count(a.terms.size() * b.terms.size() + 1);
-    SumOfProducts result{.terms = {}, .atoms = a.atoms};
-    result.atoms.insert(b.atoms.begin(), b.atoms.end());
-    for (const auto& [left, left_coefficient] : a.terms)
-      for (const auto& [right, right_coefficient] : b.terms) {
-        const Monomial monomial = product(left, right);
-        mpq_class& sum = result.terms[monomial];
-        sum += left_coefficient * right_coefficient;
-        if (sum == 0) result.terms.erase(monomial);
-      }
-    return result;
+    return product(a, b);
   }
 
   SumOfProducts divide(const SumOfProducts& a, const SumOfProducts& b) {
@@ -113,10 +98,10 @@ class Expander {
   }
 
   SumOfProducts dot(const Expr& e) {
-    SumOfProducts sum;
+    SumOfProducts result;
     for (int c = 0; c < e.arg(0).type().dims; ++c)
-      sum = add(std::move(sum), multiply(expand(e.arg(0)[c]), expand(e.arg(1)[c])), 1);
-    return sum;
+      result = add(std::move(result), multiply(expand(e.arg(0)[c]), expand(e.arg(1)[c])), 1);
+    return result;
   }
 
   /// Addition formulas, where the argument is something of the query plus something of the key.
@@ -176,6 +161,29 @@ Expr term(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& c
 Monomial product(Monomial a, const Monomial& b) {
   for (const auto& [text, exponent] : b) a[text] += exponent;
   return a;
+}
+
+SumOfProducts sum(SumOfProducts a, const SumOfProducts& b, int sign) {
+  a.atoms.insert(b.atoms.begin(), b.atoms.end());
+  for (const auto& [monomial, coefficient] : b.terms) {
+    mpq_class& total = a.terms[monomial];
+    total += sign * coefficient;
+    if (total == 0) a.terms.erase(monomial);
+  }
+  return a;
+}
+
+SumOfProducts product(const SumOfProducts& a, const SumOfProducts& b) {
+  SumOfProducts result{.terms = {}, .atoms = a.atoms};
+  result.atoms.insert(b.atoms.begin(), b.atoms.end());
+  for (const auto& [left, left_coefficient] : a.terms)
+    for (const auto& [right, right_coefficient] : b.terms) {
+      const Monomial monomial = product(left, right);
+      mpq_class& total = result.terms[monomial];
+      total += left_coefficient * right_coefficient;
+      if (total == 0) result.terms.erase(monomial);
+    }
+  return result;
 }
 
 std::optional<SumOfProducts> expand(const Expr& expr) {

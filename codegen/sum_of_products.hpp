@@ -23,6 +23,9 @@ struct SumOfProducts {
   std::map<std::string, Expr> atoms;    ///< what their texts stand for
 };
 
+[[nodiscard]] SumOfProducts sum(SumOfProducts a, const SumOfProducts& b, int sign = 1);
+[[nodiscard]] SumOfProducts product(const SumOfProducts& a, const SumOfProducts& b);
+
 /// A scalar number written out as a sum of products. exp, sin and cos of a sum are split into a product of what depends
 /// on the query and what depends on the key. Nothing where that takes more than some ten thousand operations.
 [[nodiscard]] std::optional<SumOfProducts> expand(const Expr& expr);

@@ -24,7 +24,7 @@ namespace {
 struct Candidate {
   int max_head_dim;
   int spare_registers;  ///< that a bias may take, in the units of `registers_of`
-  int max_rank;         ///< of all factors together, up to which the next candidate is slower
+  int max_factor_steps; ///< of the tensor cores, up to which the next candidate is slower
   Tile tile;
 };
 
@@ -35,7 +35,7 @@ const std::array<Candidate, 12>& candidates() {
       // 4 to 10 % faster than 128 queries x 64 keys without bias and with ALiBi, as fast with distances.
       {16, 20, kAny, {64, 128, 4, 4, true, 8, "queries stay in registers; four blocks a multiprocessor hide latency"}},
       // Spilling and all 4 to 19 % faster than 64 keys; 10 % slower from rank 64 on.
-      {32, 16, 32, {128, 128, 4, 2, true, 176, "queries stay in registers; 128 keys halve the barriers"}},
+      {32, 16, 2, {128, 128, 4, 2, true, 176, "queries stay in registers; 128 keys halve the barriers"}},
       {32, 20, kAny, {128, 64, 4, 3, true, 16, "queries stay in registers; three blocks hide latency"}},
       {64, 30, kAny, {128, 64, 4, 2, true, 24, "queries stay in registers; 32 rows a warp share each key fragment"}},
       // Spilling and all 7 to 13 % faster than 32 keys, which do not.
@@ -99,22 +99,17 @@ int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProg
   const int row_slots = tile.block_q / (8 * tile.warps);
   int count = row_slots * static_cast<int>(hoist(program).row.size());
   count += kFactorAddresses * static_cast<int>(program.factors.size());
+  if (program.split_factors) count += kFactorAddresses + program.split_factors->rank();
   count += kTableAddress * static_cast<int>(shared_tables(program).size());
   for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
     count += input.kind == Op::pair_input ? kPairRows : 0;
   return count;
 }
 
-int total_rank(const BiasProgram& program) {
-  int rank = 0;
-  for (const FactorTerm& factors : program.factors) rank += factors.rank;
-  return rank;
-}
-
 std::optional<Tile> choose_window_tile(const AttentionConfig& config, const BiasProgram& program) {
   const auto tokens = window_tokens(config.bias);
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
-  if (!tokens || total_rank(program) > 0) return std::nullopt;
+  if (!tokens || program.factor_steps() > 0) return std::nullopt;
   const WindowCandidate* best = nullptr;
   for (const WindowCandidate& candidate : kWindowCandidates) {
     // Of the head dimensions measured, the next larger one counts.
@@ -133,7 +128,7 @@ Tile best_tile(const AttentionConfig& config, const BiasProgram& program) {
   const int limit = shared_bytes_limit(config.arch);
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
   for (const Candidate& candidate : candidates())
-    if (head_dim <= candidate.max_head_dim && total_rank(program) <= candidate.max_rank &&
+    if (head_dim <= candidate.max_head_dim && program.factor_steps() <= candidate.max_factor_steps &&
         registers_of(config, candidate.tile, program) <= candidate.spare_registers &&
         shared_bytes(config, candidate.tile, program) <= limit)
       return candidate.tile;

@@ -13,8 +13,8 @@ namespace flashbias::codegen {
 namespace {
 
 /// Longer ones first: `<=` is not `<`.
-constexpr std::array<std::string_view, 19> kSymbols{"||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-",
-                                                    "*",  "/",  "%",  "!",  "(",  ")",  "[", "]", ","};
+constexpr std::array<std::string_view, 20> kSymbols{"||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-",
+                                                    "*",  "/",  "%",  "!",  "(",  ")",  "[", "]", ",", "."};
 
 /// Length of the longest start of `text` whose characters all satisfy the predicate.
 template <typename Predicate>

@@ -20,8 +20,6 @@ namespace {
 
 /// Lengths up to here are exact as f32, the type of positions in bias expressions.
 constexpr std::int64_t kMaxLength = std::int64_t{1} << 24;
-/// Kernels measure some biases in units of the scale, which must not overflow.
-constexpr float kMaxSoftmaxScale = 0x1p40F;
 constexpr std::int64_t kMaxBlocks = std::numeric_limits<std::int32_t>::max();
 /// Width of the copies to shared memory, and so the alignment of whatever they read or write.
 constexpr std::int64_t kAccessBytes = 16;
@@ -164,12 +162,17 @@ const BiasInput* find_input(std::span<const BiasInput> inputs, std::string_view 
                                                              surplus->name, names_of(plan)));
 }
 
-float softmax_scale(const AttentionConfig& config, const AttentionArguments& arguments) {
-  const float scale = arguments.softmax_scale.value_or(1.0F / std::sqrt(static_cast<float>(config.head_dim)));
-  if (!(scale >= 1 / kMaxSoftmaxScale && scale <= kMaxSoftmaxScale)) [[unlikely]] {
+float softmax_scale(const KernelPlan& plan, const AttentionArguments& arguments) {
+  const int head_dim = plan.config.head_dim;
+  const float scale = arguments.softmax_scale.value_or(1.0F / std::sqrt(static_cast<float>(head_dim)));
+  const auto [least, most] = plan.softmax_scale;
+  if (!(scale >= least && scale <= most)) [[unlikely]] {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("softmax_scale is {}: it must lie between {} and {}; leave it out for 1 / sqrt({})", scale,
-                            1 / kMaxSoftmaxScale, kMaxSoftmaxScale, config.head_dim));
+                fmt::format("softmax_scale is {}: it must lie between {} and {}; leave it out for 1 / sqrt({}){}", scale,
+                            least, most, head_dim,
+                            most < KernelPlan{}.softmax_scale.high
+                                ? ", or plan with lowering=registers, which is exact at more of them"
+                                : ""));
   }
   return scale;
 }
@@ -180,14 +183,24 @@ void require_at_most(const char* what, std::int64_t value, std::int64_t limit) {
   }
 }
 
+void require_declared(const char* length, const char* index, std::int64_t value, std::optional<std::int64_t> most) {
+  if (most && value > *most) [[unlikely]] {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} is {}, but the bias declares that {} stays below {}; declare a wider range", length,
+                            value, index, *most));
+  }
+}
+
 /// Blocks along the query length, once nothing overflows: not the sizes, not their product with it.
-std::int64_t count_q_tiles(const Tile& tile, const ProblemSizes& sizes) {
+std::int64_t count_q_tiles(const KernelPlan& plan, const ProblemSizes& sizes) {
   require_at_most("the query length Nq", sizes.q_length, kMaxLength);
   require_at_most("the key length Nk", sizes.kv_length, kMaxLength);
+  require_declared("Nq", "q_index", sizes.q_length, plan.max_q_length);
+  require_declared("Nk", "kv_index", sizes.kv_length, plan.max_kv_length);
   require_at_most("the number of heads H", sizes.heads, kMaxBlocks);
   require_at_most("the batch size B", sizes.batch, kMaxBlocks);
   require_at_most("B * H", sizes.batch * sizes.heads, kMaxBlocks);
-  const std::int64_t q_tiles = (sizes.q_length + tile.block_q - 1) / tile.block_q;
+  const std::int64_t q_tiles = (sizes.q_length + plan.tile.block_q - 1) / plan.tile.block_q;
   require_at_most("B * H * ceil(Nq / block_q)", sizes.batch * sizes.heads * q_tiles, kMaxBlocks);
   return q_tiles;
 }
@@ -225,7 +238,7 @@ void append_bias_inputs(ParameterWriter& parameters, const KernelPlan& plan, std
 
 LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& arguments, int device) {
   const ProblemSizes sizes = problem_sizes(plan.config, arguments.q, arguments.k, arguments.v);
-  const std::int64_t q_tiles = count_q_tiles(plan.tile, sizes);
+  const std::int64_t q_tiles = count_q_tiles(plan, sizes);
   require_arguments(plan.config, arguments, sizes, device);
 
   LaunchPlan launch;
@@ -242,7 +255,7 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
                       arguments.log_sum_exp->strides[1]);
   }
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
-  const float scale = softmax_scale(plan.config, arguments);
+  const float scale = softmax_scale(plan, arguments);
   parameters.append(codegen::LaunchSizes{.heads = static_cast<std::int32_t>(sizes.heads),
                                          .heads_per_kv_head = static_cast<std::int32_t>(sizes.heads / sizes.kv_heads),
                                          .q_length = static_cast<std::int32_t>(sizes.q_length),

@@ -1,23 +1,9 @@
 #pragma once
 
-#include "config.cuh"
+#include "f16.cuh"
+
+using Element = F16;
 
 // Probabilities are kept 2^8 times too large (the sum is, too): f16 is exact to 2^-11 only from 2^-14 on, and small
 // probabilities are many.
 constexpr float kProbabilityShift = 8.0f;
-
-// Two floats as a pair of f16, the first in the low half.
-__device__ __forceinline__ u32 pack(float low, float high) {
-  u32 pair;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-  return pair;
-}
-
-// d[16, 8] += a[16, 16] b[16, 8]
-__device__ __forceinline__ void multiply_accumulate(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
-      "%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}

@@ -53,7 +53,7 @@ __device__ __forceinline__ void write_output(const Parameters& p, const Block& b
     for (int d = 0; d < kOutputTiles; ++d) {
       const float(&pair)[4] = output.values[slot / 2][d];
       *reinterpret_cast<u32*>(tile.elements + row_of_slot(slot) * tile.kPitch + column_of_tile(d)) =
-          pack(pair[slot % 2 * 2] * normalizer, pair[slot % 2 * 2 + 1] * normalizer);
+          Element::pack(pair[slot % 2 * 2] * normalizer, pair[slot % 2 * 2 + 1] * normalizer);
     }
   }
   __syncthreads();
@@ -112,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
 
       Scores scores;
       clear(scores);
-      accumulate_scores(scores, queries, shared.k);
+      accumulate_scores<Element>(scores, queries, shared.k);
       bias.accumulate(scores);
 
       wait_for_copies();

@@ -80,6 +80,13 @@ struct ValueType {
 
 [[nodiscard]] std::string to_string(ValueType type);
 
+/// Bounds of the values of an input or an index, which its owner promises: low <= value <= high.
+struct Range {
+  double low = 0;
+  double high = 0;
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
 struct ExprNode;
 
 /// A bias expression. Default-constructed: the literal 0 (no bias).
@@ -97,6 +104,14 @@ class Expr {
   [[nodiscard]] const Expr& arg(std::size_t index) const;
   /// One component of a vector, a scalar. Throws Error(invalid_config) if out of range.
   [[nodiscard]] Expr operator[](int index) const;
+  /// This input or index with bounds of its values declared: `key_input("x", 3).range(-1, 1)`, all components alike.
+  /// The planner then knows which lowerings are exact, and so may take faster ones; values outside lose accuracy or
+  /// overflow. What is declared at one use of an input holds at all of them, and indices outside are refused at launch.
+  /// Throws Error(invalid_config) for anything but an input or an index, and for bounds that hold no number.
+  [[nodiscard]] Expr range(double low, double high) const;
+  /// Likewise for an input, or for q_index or kv_index, inside this expression:
+  /// `squared_distance(3).range("q_positions", -1, 1)`. Throws Error(invalid_config) where nothing has that name.
+  [[nodiscard]] Expr range(std::string_view input, double low, double high) const;
 
  private:
   friend Expr make_expr(ExprNode node);  // the only way to a node, so that none escapes the bounds
@@ -113,6 +128,7 @@ struct ExprNode {
   std::int64_t integer = 0;      ///< literal (boolean, integer), component index, table entries
   double real = 0;               ///< real literal
   std::optional<DType> dtype{};  ///< of an input; absent: that of q, k and v
+  std::optional<Range> range{};  ///< of an input or index, where declared
   // Set by make_expr.
   int depth = 1;             ///< levels, this one included; at most kMaxDepth
   int nodes = 1;             ///< of the expression written out in full; at most kMaxNodes

@@ -15,7 +15,7 @@ inline constexpr int kFormatVersion = 1;
 
 /// All that decides what a cubin is. No paths, no times.
 struct KeyInputs {
-  std::string source;
+  std::string source;  ///< but for the comment at its top, which decides nothing
   std::vector<std::string> options;
   std::string arch;
   std::string compiler_version;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "flashbias/bias.hpp"
+#include "flashbias/lowering.hpp"
 #include "flashbias/types.hpp"
 
 namespace flashbias {
@@ -20,6 +22,8 @@ struct AttentionConfig {
   bool causal = false;       ///< key j is seen by query i where j <= i + Nk - Nq (aligned bottom right)
   bool log_sum_exp = false;  ///< also write the natural log-sum-exp of each row's full scores, f32 [B, H, Nq]
   Arch arch{};               ///< default: the current device's
+  /// Forces this lowering on every term of the bias that it can serve; by default the planner chooses the cheapest.
+  std::optional<Lowering> lowering{};
 };
 
 [[nodiscard]] bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept;

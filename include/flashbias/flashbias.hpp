@@ -11,6 +11,7 @@
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "flashbias/kernel.hpp"
+#include "flashbias/lowering.hpp"
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
 #include "flashbias/tensor.hpp"

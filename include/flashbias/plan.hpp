@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,28 +10,22 @@
 
 namespace flashbias {
 
-/// How a term of the bias is executed.
-enum class Lowering : std::uint8_t {
-  dropped,     ///< depends on the query alone: softmax ignores it (once a row, for the log-sum-exp)
-  mask,        ///< hides keys outside a range that is known ahead: tiles outside it are skipped
-  key_column,  ///< depends on the key alone: one number a key, computed once a tile
-  diagonal,    ///< depends on i - j alone: one number a diagonal of the tile, in shared memory
-  factors,     ///< inner product of supplied 16-bit factors: more tensor-core steps into the scores
-  table,       ///< table in shared memory at an index (query part + key part)
-  registers,   ///< evaluated for each score
-  dense,       ///< one number a score read from memory
+/// A way to execute a term, taken or not.
+struct Alternative {
+  Lowering lowering = Lowering::registers;
+  double cost = 0;           ///< predicted: in instructions a score, of which 16 columns on the tensor cores are about one
+  std::string obstacle{};    ///< why it cannot be taken; empty where it can
 };
-
-[[nodiscard]] std::string_view to_string(Lowering lowering) noexcept;
 
 /// One additive term of the bias and its fate.
 struct TermPlan {
   Expr expression;
   Lowering lowering = Lowering::registers;
   std::string reason;
-  /// Of a term in registers that is a finite sum of products of query and key terms: as many factors would make it up,
-  /// beside what depends on the query or the key alone.
+  /// Of a term that is a finite sum of products of query and key terms: as many factors make it up, beside what depends
+  /// on the query or the key alone.
   std::optional<int> separable_rank{};
+  std::vector<Alternative> alternatives{};  ///< cheapest first; empty where the term needs no choice
 };
 
 /// A tensor that the bias reads, bound by name at launch.
@@ -39,6 +34,7 @@ struct InputSpec {
   std::string name{};
   DType dtype = DType::f32;
   int dims = 1;  ///< numbers a token, or entries of a table
+  std::optional<Range> range{};  ///< that its owner declares
   friend bool operator==(const InputSpec&, const InputSpec&) = default;
 };
 
@@ -60,6 +56,9 @@ struct KernelPlan {
   std::vector<TermPlan> terms;
   std::vector<InputSpec> inputs;  ///< in the order of the kernel's parameters
   int shared_bytes = 0;           ///< dynamic shared memory of a thread block
+  Range softmax_scale{0x1p-40, 0x1p40};  ///< for which the kernel is exact
+  /// Tokens that a declared range of q_index or kv_index leaves.
+  std::optional<std::int64_t> max_q_length{}, max_kv_length{};
 };
 
 /// Decides. config.arch must be a real architecture. Throws Error(invalid_config).

@@ -58,7 +58,7 @@ TEST_CASE("a source holds only what its config needs") {
                            "bf16", "struct Input", "q_index + 1 +"})
     CHECK_FALSE(contains(plain, part));
   const std::string factors = emitted({.head_dim = 64, .bias = bias::low_rank(8), .causal = true, .arch = arch});
-  CHECK(contains(factors, "FactorTiles<8> factors0;"));
+  CHECK(contains(factors, "FactorTiles<F16, 8> factors0;"));
   CHECK(contains(factors, "q_index + 1 +"));
   CHECK_FALSE(contains(factors, "KeyTermColumns"));
 }

@@ -68,11 +68,20 @@ TEST_CASE("an integer bias is as good as a real one") {
 }
 
 TEST_CASE("a long product that cannot become factors is refused with the remedy") {
-  const std::string message = testing::message_of(ErrorCode::invalid_config,
-                                                  [] { static_cast<void>(plan_of(bias::low_rank(64, DType::f32))); });
-  CHECK(message.find("dot(query_input(q_factors, 64), key_input(k_factors, 64))") != std::string::npos);
-  CHECK(message.find("16 components, not 64") != std::string::npos);
+  const Expr product = dot(bias::query_input("a", 64), bias::key_input("b", 64));
+  const std::string message =
+      testing::message_of(ErrorCode::invalid_config, [&] { static_cast<void>(plan_of(abs(product))); });
+  CHECK(message.find("abs(dot(query_input(a, 64), key_input(b, 64)))") != std::string::npos);
+  CHECK(message.find("64 components is too long to be evaluated for each score, which is limited to 16") !=
+        std::string::npos);
   CHECK(message.find("factors of the dtype of q") != std::string::npos);
+}
+
+TEST_CASE("supplied factors of any type run on the tensor cores, f32 in three parts") {
+  CHECK(lowerings(bias::low_rank(8)) == Lowerings{Lowering::factors});
+  CHECK(lowerings(bias::low_rank(8, DType::bf16)) == Lowerings{Lowering::factors});
+  CHECK(lowerings(bias::low_rank(96, DType::f32)) == Lowerings{Lowering::factors});
+  CHECK(plan_of(bias::low_rank(96, DType::f32)).terms.at(0).reason.find("36 more tensor-core steps") == 0);
 }
 
 TEST_CASE("a plan is made for a real architecture") {
@@ -93,14 +102,12 @@ TEST_CASE("every tile fits the shared memory of its architecture") {
       }
 }
 
-TEST_CASE("a term in registers tells the rank that it would have as factors, where it is separable") {
+TEST_CASE("a term that is separable tells its rank") {
   const auto rank = [](const Expr& expr) { return plan_of(expr).terms.at(0).separable_rank; };
   CHECK(rank(bias::squared_distance(3, bias::DistanceWeight::per_query)) == 4);
   CHECK(rank(cos(0.1 * (bias::q_index() - bias::kv_index()) * bias::query_input("gate"))) == std::nullopt);
   CHECK(rank(bias::alibi()) == std::nullopt);
-  CHECK(rank(bias::low_rank(8)) == std::nullopt);  // not in registers
-  const std::string text = explain(plan_of(bias::squared_distance(2)));
-  CHECK(text.find("separable: rank 2 beside what depends on the query or the key alone") != std::string::npos);
+  CHECK(rank(bias::low_rank(8)) == 8);
 }
 
 TEST_CASE("explain names the config, each term with its fate and reason, and the inputs") {

@@ -1,0 +1,35 @@
+#include "flashbias/lowering.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "codegen/excerpt.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias {
+namespace {
+
+/// In the order of Lowering.
+constexpr std::array<std::string_view, 8> kNames{"dropped", "mask",  "key column", "diagonal",
+                                                 "factors", "table", "registers",  "dense"};
+
+}  // namespace
+
+std::string_view to_string(Lowering lowering) noexcept { return kNames[static_cast<std::size_t>(lowering)]; }
+
+Lowering parse_lowering(std::string_view text) {
+  std::string spaced(text);
+  std::ranges::replace(spaced, '_', ' ');
+  const auto* const found = std::ranges::find(kNames, spaced);
+  if (found == kNames.end()) {
+    throw Error(ErrorCode::parse, fmt::format("'{}' is no lowering; accepted are {}", codegen::excerpt(text),
+                                              fmt::join(kNames, ", ")));
+  }
+  return static_cast<Lowering>(found - kNames.begin());
+}
+
+}  // namespace flashbias
