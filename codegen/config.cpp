@@ -49,7 +49,7 @@ void validate_bias(const AttentionConfig& config) {
 bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept {
   return a.direction == b.direction && a.dtype == b.dtype && a.head_dim == b.head_dim &&
          head_dim_v(a) == head_dim_v(b) && a.causal == b.causal && a.log_sum_exp == b.log_sum_exp && a.arch == b.arch &&
-         a.lowering == b.lowering && equal(a.bias, b.bias);
+         a.lowering == b.lowering && a.tile == b.tile && equal(a.bias, b.bias);
 }
 
 std::size_t hash_value(const AttentionConfig& config) noexcept {
@@ -62,6 +62,12 @@ std::size_t hash_value(const AttentionConfig& config) noexcept {
   hash = mix(hash, config.causal ? 1 : 0);
   hash = mix(hash, config.log_sum_exp ? 1 : 0);
   hash = mix(hash, config.lowering ? 1 + static_cast<std::uint64_t>(*config.lowering) : 0);
+  if (config.tile) {
+    const TileShape& tile = *config.tile;
+    for (const int number : {tile.block_q, tile.block_k, tile.warps, tile.blocks_per_multiprocessor})
+      hash = mix(hash, static_cast<std::uint64_t>(number));
+    hash = mix(hash, tile.query_in_registers ? 2 : 1);
+  }
   return mix(hash, static_cast<std::uint64_t>(config.arch.compute_capability));
 }
 
@@ -72,6 +78,7 @@ void validate(const AttentionConfig& config) {
   }
   validate_head_dim("head_dim", config.head_dim, "q and k");
   if (config.head_dim_v != 0) validate_head_dim("head_dim_v", config.head_dim_v, "v");
+  if (config.tile) validate(*config.tile);
   validate_bias(config);
   const auto& archs = supported_archs();
   if (!config.arch.is_current_device() && std::ranges::find(archs, config.arch) == archs.end()) {

@@ -45,6 +45,7 @@ constexpr std::array kFields{
     Field{"log_sum_exp", [](AttentionConfig& c, std::string_view value) { c.log_sum_exp = parse_boolean(value); }},
     Field{"arch", [](AttentionConfig& c, std::string_view value) { c.arch = parse_arch(value); }},
     Field{"lowering", [](AttentionConfig& c, std::string_view value) { c.lowering = parse_lowering(value); }},
+    Field{"tile", [](AttentionConfig& c, std::string_view value) { c.tile = parse_tile_shape(value); }},
     Field{"bias", [](AttentionConfig& c, std::string_view value) { c.bias = parse_expr(value); }},
 };
 
@@ -118,15 +119,16 @@ class FieldReader {
 }  // namespace
 
 std::string to_string(const AttentionConfig& config) {
-  std::string lowering;
+  std::string forced;
   if (config.lowering) {
-    lowering = fmt::format(" lowering={}", to_string(*config.lowering));
-    std::replace(lowering.begin() + 1, lowering.end(), ' ', '_');
+    forced = fmt::format(" lowering={}", to_string(*config.lowering));
+    std::replace(forced.begin() + 1, forced.end(), ' ', '_');
   }
+  if (config.tile) forced += fmt::format(" tile={}", to_string(*config.tile));
   return fmt::format("direction={} dtype={} head_dim={} head_dim_v={} causal={} log_sum_exp={} arch={}{} bias=\"{}\"",
                      to_string(config.direction), to_string(config.dtype), config.head_dim,
                      config.head_dim_v == 0 ? config.head_dim : config.head_dim_v, config.causal, config.log_sum_exp,
-                     to_string(config.arch), lowering, to_string(config.bias));
+                     to_string(config.arch), forced, to_string(config.bias));
 }
 
 AttentionConfig parse_config(std::string_view text) {

@@ -154,7 +154,24 @@ int shared_bytes_limit(Arch arch) {
   }
 }
 
+Tile forced_tile(const AttentionConfig& config, const BiasProgram& program) {
+  const TileShape& shape = *config.tile;
+  Tile tile{.block_q = shape.block_q,
+            .block_k = shape.block_k,
+            .warps = shape.warps,
+            .blocks_per_multiprocessor = shape.blocks_per_multiprocessor,
+            .query_in_registers = shape.query_in_registers,
+            .reason = "as the config says"};
+  const int bytes = shared_bytes(config, tile, program);
+  if (bytes <= shared_bytes_limit(config.arch)) return tile;
+  throw Error(ErrorCode::invalid_config,
+              fmt::format("tile {} needs {} bytes of shared memory a thread block, more than the {} of {}; use a "
+                          "smaller one",
+                          to_string(shape), bytes, shared_bytes_limit(config.arch), to_string(config.arch)));
+}
+
 Tile choose_tile(const AttentionConfig& config, const BiasProgram& program) {
+  if (config.tile) return forced_tile(config, program);
   Tile tile = best_tile(config, program);
   if (program.visible.is_bounded()) tile.allowed_spill_bytes += kSpillsOfKeyRange;
   return tile;

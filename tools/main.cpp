@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   add_cache(app);
   add_run(app);
   add_doctor(app);
+  add_tune(app);
   add_demo(app);
 
   try {

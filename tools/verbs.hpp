@@ -12,6 +12,7 @@ void add_precompile(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_run(CLI::App& app);
 void add_doctor(CLI::App& app);
+void add_tune(CLI::App& app);
 void add_demo(CLI::App& app);
 
 }  // namespace flashbias::tools

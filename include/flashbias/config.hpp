@@ -7,6 +7,7 @@
 
 #include "flashbias/bias.hpp"
 #include "flashbias/lowering.hpp"
+#include "flashbias/tile_shape.hpp"
 #include "flashbias/types.hpp"
 
 namespace flashbias {
@@ -24,6 +25,8 @@ struct AttentionConfig {
   Arch arch{};               ///< default: the current device's
   /// Forces this lowering on every term of the bias that it can serve; by default the planner chooses the cheapest.
   std::optional<Lowering> lowering{};
+  /// Forces how the work is cut; by default a table of measurements decides.
+  std::optional<TileShape> tile{};
 };
 
 [[nodiscard]] bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept;

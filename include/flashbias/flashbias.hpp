@@ -15,5 +15,7 @@
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
 #include "flashbias/tensor.hpp"
+#include "flashbias/tile_shape.hpp"
+#include "flashbias/tuning.hpp"
 #include "flashbias/types.hpp"
 #include "flashbias/version.hpp"

@@ -46,7 +46,7 @@ struct Tile {
   int blocks_per_multiprocessor = 1;  ///< that registers must leave room for
   bool query_in_registers = false;    ///< read once, instead of from shared memory at each step
   int allowed_spill_bytes = 0;        ///< a thread; addresses that are read back once a step, where that is faster
-  std::string reason;
+  std::string reason{};
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.

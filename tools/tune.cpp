@@ -1,0 +1,244 @@
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Validators.hpp>
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flashbias/error.hpp"
+#include "flashbias/jit.hpp"
+#include "flashbias/tuning.hpp"
+#include "tools/compile_all.hpp"
+#include "tools/config_flags.hpp"
+#include "tools/output.hpp"
+#include "tools/run_attention.hpp"
+#include "tools/verbs.hpp"
+
+namespace flashbias::tools {
+namespace {
+
+struct Options {
+  ConfigFlags config;
+  Shape shape{.batch = 1, .heads = 8, .kv_heads = 0, .seqlen_q = 1024, .seqlen_k = 0};  ///< 0: as heads, as seqlen_q
+  std::string manifest;
+  bool lowerings_only = false;
+  bool keep = false;
+  bool json = false;
+};
+
+/// A config with its lowering or tile forced, and what came of it.
+struct Candidate {
+  AttentionConfig config;
+  double predicted = 0;         ///< instructions a score of the bias; 0 where the terms left no choice
+  double milliseconds = 0;      ///< 0: not measured
+  double error_ratio = 0;       ///< to that of rounding the exact output
+  bool passed = false;
+  std::string problem;
+};
+
+struct Tuning {
+  std::string name;
+  Shape shape;
+  std::vector<Candidate> candidates;  ///< the planner's own choice first
+
+  [[nodiscard]] const Candidate& best() const {
+    const auto time = [](const Candidate& c) { return c.passed ? c.milliseconds : HUGE_VAL; };
+    return *std::ranges::min_element(candidates, {}, time);
+  }
+};
+
+double predicted_cost(const KernelPlan& plan) {
+  double cost = 0;
+  for (const TermPlan& term : plan.terms)
+    for (const Alternative& alternative : term.alternatives)
+      if (alternative.lowering == term.lowering) cost += alternative.cost;
+  return cost;
+}
+
+Candidate candidate(const AttentionConfig& config) {
+  return {.config = config, .predicted = predicted_cost(plan(config)), .problem = {}};
+}
+
+/// The planner's choice, then every other lowering that some term can take.
+std::vector<Candidate> lowerings_of(const AttentionConfig& config) {
+  const KernelPlan chosen = plan(config);
+  std::vector<Candidate> candidates{candidate(config)};
+  std::vector<Lowering> seen;
+  for (const TermPlan& term : chosen.terms)
+    for (const Alternative& alternative : term.alternatives) {
+      if (alternative.lowering == term.lowering || !alternative.obstacle.empty()) continue;
+      if (std::ranges::find(seen, alternative.lowering) != seen.end()) continue;
+      seen.push_back(alternative.lowering);
+      AttentionConfig forced = config;
+      forced.lowering = alternative.lowering;
+      candidates.push_back(candidate(forced));
+    }
+  return candidates;
+}
+
+/// Other tiles for a config, where they fit.
+std::vector<Candidate> tiles_of(const AttentionConfig& config) {
+  std::vector<Candidate> candidates;
+  for (const int block_q : {64, 128})
+    for (const int block_k : {32, 64, 128})
+      for (const int blocks : {2, 3, 4}) {
+        AttentionConfig forced = config;
+        forced.tile = TileShape{.block_q = block_q,
+                                .block_k = block_k,
+                                .warps = 4,
+                                .blocks_per_multiprocessor = blocks,
+                                .query_in_registers = config.head_dim <= 64};
+        try {
+          candidates.push_back(candidate(forced));
+        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it does not fit shared memory
+        }
+      }
+  return candidates;
+}
+
+void compile_ahead(const std::vector<Candidate>& candidates) {
+  std::vector<AttentionConfig> configs;
+  for (const Candidate& each : candidates) configs.push_back(each.config);
+  compile_all(configs, std::nullopt, 0, [](std::size_t, const CompileOutcome&) {});
+}
+
+void measure(Candidate& candidate, const AttentionProblem& problem) {
+  try {
+    const Kernel kernel = jit::get(candidate.config);
+    const float scale = 1 / std::sqrt(static_cast<float>(candidate.config.head_dim));
+    const AttentionRun run = run_attention(kernel, problem, scale);
+    const AttentionCheck check = check_attention(kernel.plan().config, problem, scale, run);
+    candidate.milliseconds = run.milliseconds;
+    candidate.error_ratio = check.out.ratio();
+    candidate.passed = check.passed();
+    if (!candidate.passed) candidate.problem = "beyond the accepted error";
+  } catch (const Error& error) {
+    candidate.problem = error.what();
+  }
+}
+
+Tuning tune(const std::string& name, const AttentionConfig& config, const Shape& shape, bool lowerings_only) {
+  Tuning tuning{.name = name, .shape = shape, .candidates = lowerings_of(config)};
+  const AttentionProblem problem = random_problem(plan(config), shape, /*seed=*/0);
+  const auto run_all = [&](std::vector<Candidate>& candidates) {
+    compile_ahead(candidates);
+    for (Candidate& each : candidates) measure(each, problem);
+  };
+  run_all(tuning.candidates);
+  if (lowerings_only || !tuning.best().passed) return tuning;
+  std::vector<Candidate> tiles = tiles_of(tuning.best().config);
+  run_all(tiles);
+  tuning.candidates.insert(tuning.candidates.end(), tiles.begin(), tiles.end());
+  return tuning;
+}
+
+std::string lowering_text(const KernelPlan& plan) {
+  std::string text;
+  for (const TermPlan& term : plan.terms)
+    if (term.lowering != Lowering::dropped) text += (text.empty() ? "" : " + ") + std::string(to_string(term.lowering));
+  return text.empty() ? "none" : text;
+}
+
+std::string tile_text(const Tile& tile) {
+  return to_string(TileShape{tile.block_q, tile.block_k, tile.warps, tile.blocks_per_multiprocessor,
+                             tile.query_in_registers});
+}
+
+std::string shape_text(const Shape& shape) {
+  return fmt::format("B={} H={} N={}x{}", shape.batch, shape.heads, shape.seqlen_q, shape.seqlen_k);
+}
+
+void print(const Tuning& tuning) {
+  fmt::print("{}, {}\n", tuning.name, shape_text(tuning.shape));
+  fmt::print("  {:<24} {:<16} {:>9} {:>9} {:>6}\n", "lowering", "tile", "predicted", "ms", "error");
+  for (const Candidate& each : tuning.candidates) {
+    const KernelPlan plan = flashbias::plan(each.config);
+    const bool best = &each == &tuning.best();
+    fmt::print("{} {:<24} {:<16} {:>9.1f} {:>9.4f} {:>6.2f} {}\n", best ? '*' : ' ', lowering_text(plan),
+               tile_text(plan.tile), each.predicted, each.milliseconds, each.error_ratio, each.problem);
+  }
+  const Candidate& chosen = tuning.candidates.front();
+  fmt::print("  the planner's choice, the first row, takes {:.2f} times the best\n",
+             chosen.milliseconds / tuning.best().milliseconds);
+}
+
+nlohmann::ordered_json to_json(const Tuning& tuning) {
+  nlohmann::ordered_json json{{"name", tuning.name}, {"shape", shape_text(tuning.shape)}};
+  for (const Candidate& each : tuning.candidates) {
+    const KernelPlan plan = flashbias::plan(each.config);
+    auto& row = json["candidates"].emplace_back(nlohmann::ordered_json{{"config", to_string(each.config)},
+                                                                       {"lowering", lowering_text(plan)},
+                                                                       {"tile", tile_text(plan.tile)},
+                                                                       {"predicted", each.predicted},
+                                                                       {"milliseconds", each.milliseconds},
+                                                                       {"error_ratio", each.error_ratio},
+                                                                       {"best", &each == &tuning.best()}});
+    if (!each.problem.empty()) row["problem"] = each.problem;
+  }
+  return json;
+}
+
+void keep(const AttentionConfig& config, const Tuning& tuning) {
+  const Candidate& best = tuning.best();
+  tuning::remember(config,
+                   {.lowering = best.config.lowering,
+                    .tile = best.config.tile,
+                    .milliseconds = best.milliseconds,
+                    .shape = shape_text(tuning.shape),
+                    .device = to_string(config.arch)},
+                   cache::DiskStore::default_directory());
+}
+
+void tune_all(const Options& options) {
+  std::vector<ManifestEntry> entries;
+  if (options.manifest.empty()) {
+    Shape shape = options.shape;
+    if (shape.kv_heads == 0) shape.kv_heads = shape.heads;
+    if (shape.seqlen_k == 0) shape.seqlen_k = shape.seqlen_q;
+    const AttentionConfig config = options.config.config();
+    entries.push_back({to_string(config.bias), config, shape, {}});
+  } else {
+    entries = read_manifest(options.manifest);
+  }
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (ManifestEntry& entry : entries) {
+    if (!entry.shape) continue;
+    entry.config.arch = jit::current_arch();
+    const Tuning tuning = tune(entry.name, entry.config, *entry.shape, options.lowerings_only);
+    if (options.json)
+      json.push_back(to_json(tuning));
+    else
+      print(tuning);
+    if (options.keep && tuning.best().passed) keep(entry.config, tuning);
+  }
+  if (options.json) print_json(json);
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app) {
+  auto* verb = app.add_subcommand("tune", "Measure the lowerings and tiles that serve a config, on the GPU");
+  auto options = std::make_shared<Options>();
+  options->config.add_to(*verb);
+  constexpr const char* kGroup = "Sizes";
+  const auto add_size = [&](const char* name, std::int64_t& size, const char* help) {
+    verb->add_option(name, size, help)->check(CLI::PositiveNumber)->group(kGroup);
+  };
+  add_size("--batch", options->shape.batch, "1 by default");
+  add_size("--heads", options->shape.heads, "8 by default");
+  add_size("--kv-heads", options->shape.kv_heads, "of k and v; --heads by default");
+  add_size("--seqlen-q", options->shape.seqlen_q, "1024 by default");
+  add_size("--seqlen-k", options->shape.seqlen_k, "--seqlen-q by default");
+  verb->add_option("--manifest", options->manifest, "tune each kernel that has a shape there")->type_name("FILE");
+  verb->add_flag("--lowerings", options->lowerings_only, "measure lowerings alone, not tiles");
+  verb->add_flag("--keep", options->keep, "keep the winner in the cache directory: later kernels of the config use it");
+  verb->add_flag("--json", options->json, "for programs");
+  verb->callback([options] { tune_all(*options); });
+}
+
+}  // namespace flashbias::tools
