@@ -57,21 +57,20 @@ struct MaskInputs {
   [[nodiscard]] reference::Inputs bound() const { return {{"width", width}, {"prefix", prefix}}; }
 };
 
-/// Ends of the range of keys at a query, none beyond the keys and the causal mask.
+/// Ends of a range of keys at a query.
 struct Ends {
   std::int64_t first = 0;
   std::int64_t end = 0;
+
+  [[nodiscard]] bool contain(std::int64_t key) const { return first <= key && key < end; }
 };
 
-inline Ends ends_at(const codegen::KeyRange& range, bool causal, const reference::Point& query,
-                    const reference::Inputs& inputs) {
+inline Ends ends_at(const codegen::KeyRange& range, const reference::Point& query, const reference::Inputs& inputs) {
   const auto value = [&](const Expr& end) {
     return static_cast<std::int64_t>(reference::evaluate(end, query, inputs));
   };
-  const std::int64_t seen = causal ? query.q_index + 1 + query.kv_length - query.q_length : query.kv_length;
-  const std::int64_t last = std::max<std::int64_t>(0, std::min(query.kv_length, seen));
   return {.first = range.first ? std::max<std::int64_t>(0, value(*range.first)) : 0,
-          .end = range.end ? std::min(last, value(*range.end)) : last};
+          .end = range.end ? value(*range.end) : query.kv_length};
 }
 
 }  // namespace flashbias::testing
