@@ -46,6 +46,9 @@ inline std::vector<MaskCase> common_masks() {
       {-3 * kv_index() < 7 - 2 * q_position()},
       {kv_length() - 1 - kv_index() <= q_length() - q_index()},
       {abs(q_index() + kv_index() - kv_length()) < 4},
+      {head() == 1 || abs(distance) < 3},
+      {head() == 0 && distance < 3, true},
+      {batch() + head() < 1 || kv_index() <= q_position()},
   };
 }
 

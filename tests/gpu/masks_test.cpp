@@ -142,6 +142,7 @@ TEST_CASE("prefixes, chunks, and windows of the head match float64") {
       mask(bias::kv_index() >= prefix),
       mask(abs(distance()) < width),
       mask(distance() < width && past),
+      mask(bias::head() % 2 == 1 || abs(distance()) < 100),
       mask(bias::q_index() / 64 == bias::kv_index() / 64),
       mask(bias::q_index() / 100 >= bias::kv_index() / 100 && bias::q_index() / 100 < bias::kv_index() / 100 + 3),
       mask(2 * bias::kv_index() <= 3 * bias::q_index() - 100),
