@@ -64,15 +64,17 @@ bool bound_rest(KeyForm& form) {
   std::int64_t reach = std::abs(form.coefficient) * (kIndexLimit / form.divisor + 1);
   LinearSum::Term* unbounded = nullptr;
   for (LinearSum::Term& term : form.rest.terms) {
+    const std::int64_t coefficient = std::abs(term.coefficient);
+    if (reach > kReach / 2 || coefficient > kReach / 2) return false;
     if (const auto bounds = interval(term.atom)) {
-      reach += std::abs(term.coefficient) * std::max(std::abs(bounds->low), std::abs(bounds->high));
-    } else if (unbounded == nullptr && std::abs(term.coefficient) <= kReach / 2) {
+      reach += coefficient * std::max(std::abs(bounds->low), std::abs(bounds->high));
+    } else if (unbounded == nullptr) {
       unbounded = &term;
     } else {
       return false;
     }
-    if (reach > kReach / 2) return false;
   }
+  if (reach > kReach / 2) return false;
   if (unbounded == nullptr) {
     form.rest.constant = std::clamp(form.rest.constant, -kReach, kReach);
     return true;

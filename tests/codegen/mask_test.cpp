@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "codegen/bias_program.hpp"
 #include "codegen/rewrite.hpp"
 #include "flashbias/plan.hpp"
 #include "tests/codegen/mask_cases.hpp"
@@ -102,6 +103,32 @@ TEST_CASE("a range hides only keys that the bias hides, whatever the condition")
   }
   CHECK(ranges > kConditions / 8);
   CHECK(ranges < kConditions);
+}
+
+TEST_CASE("the terms of a plan add up to the bias inside the keys that it leaves, and all others are hidden") {
+  RandomCondition random(9);
+  const testing::MaskInputs inputs;
+  const reference::Inputs bound = inputs.bound();
+  int masks = 0;
+  for (int n = 0; n < 1000; ++n) {
+    const Expr x = 0.5 * abs(q_position() - kv_index());
+    const Expr bias = select(random.condition(random.below(3)), x, -infinity()) -
+                      select(random.condition(random.below(2)), infinity(), 1.0) + mask(random.condition(1));
+    const AttentionConfig config{.bias = bias, .causal = n % 2 == 0};
+    CAPTURE(to_string(bias));
+    const BiasProgram program = lower_bias(config);
+    int wrong = 0;
+    for_each_score(config.causal, [&](const Point& at) {
+      double sum = 0;
+      for (const TermPlan& term : program.terms)
+        if (term.lowering != Lowering::mask) sum += reference::evaluate(term.expression, at, bound);
+      const bool inside = testing::ends_at(program.visible, at, bound).contain(at.kv_index);
+      wrong += same(reference::evaluate(bias, at, bound), inside ? sum : -kInfinity) ? 0 : 1;
+    });
+    CHECK(wrong == 0);
+    masks += program.visible.is_bounded() ? 1 : 0;
+  }
+  CHECK(masks > 200);
 }
 
 TEST_CASE("what a range does not tell stays a condition") {
