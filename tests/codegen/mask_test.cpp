@@ -87,7 +87,7 @@ TEST_CASE("the masks that people use are ranges of keys, and nothing is left of 
 TEST_CASE("a range hides only keys that the bias hides, whatever the condition") {
   RandomCondition random(7);
   int ranges = 0;
-  constexpr int kConditions = 3000;
+  constexpr int kConditions = 1000;
   for (int n = 0; n < kConditions; ++n) {
     const Expr a = random.condition(random.below(4));
     const Expr b = random.condition(random.below(3));
@@ -110,7 +110,7 @@ TEST_CASE("the terms of a plan add up to the bias inside the keys that it leaves
   const testing::MaskInputs inputs;
   const reference::Inputs bound = inputs.bound();
   int masks = 0;
-  for (int n = 0; n < 1000; ++n) {
+  for (int n = 0; n < 300; ++n) {
     const Expr x = 0.5 * abs(q_position() - kv_index());
     const Expr bias = select(random.condition(random.below(3)), x, -infinity()) -
                       select(random.condition(random.below(2)), infinity(), 1.0) + mask(random.condition(1));
@@ -128,7 +128,7 @@ TEST_CASE("the terms of a plan add up to the bias inside the keys that it leaves
     CHECK(wrong == 0);
     masks += program.visible.is_bounded() ? 1 : 0;
   }
-  CHECK(masks > 200);
+  CHECK(masks > 60);
 }
 
 TEST_CASE("what a range does not tell stays a condition") {
