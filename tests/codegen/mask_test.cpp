@@ -165,8 +165,9 @@ TEST_CASE("what a range does not tell stays a condition") {
 }
 
 TEST_CASE("a bias without a mask stays as it was") {
-  for (const Expr& expr : {alibi(), key_padding_mask(), none(), select(kv_index() < 3, 1.0, 2.0), -infinity(),
-                           select(kv_index() < 3, 0.0, infinity()), exp(mask(kv_index() < 3))}) {
+  for (const Expr& expr :
+       {alibi(), key_padding_mask(), none(), select(kv_index() < 3, 1.0, 2.0), select(head() < 3, 1.0, 2.0),
+        -infinity(), select(kv_index() < 3, 0.0, infinity()), exp(mask(kv_index() < 3))}) {
     const MaskedBias masked = take_off_mask(expr, false);
     CHECK_FALSE(masked.visible.is_bounded());
     CHECK(equal(masked.rest, expr));
