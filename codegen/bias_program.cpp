@@ -28,6 +28,7 @@ namespace {
 struct Addend {
   Expr expr;
   bool negative = false;
+  bool behind_mask = false;  ///< what a mask left of an addend as typed
 
   [[nodiscard]] Expr value() const { return negative ? -expr : expr; }
 };
@@ -44,7 +45,7 @@ void collect_addends(const Expr& expr, bool negative, std::vector<Addend>& adden
       collect_addends(expr.arg(0), !negative, addends);
       return;
     default:
-      if (!is_zero(expr)) addends.push_back({expr, negative});
+      if (!is_zero(expr)) addends.push_back({.expr = expr, .negative = negative});
   }
 }
 
@@ -112,7 +113,9 @@ class Lowerer {
         continue;
       }
       program_.terms.push_back({addend.value(), Lowering::mask, mask_reason(masked)});
+      const std::size_t taken = left.size();
       collect_addends(masked.rest, false, left);
+      for (std::size_t i = taken; i < left.size(); ++i) left[i].behind_mask = true;
     }
     return left;
   }
@@ -127,6 +130,7 @@ class Lowerer {
   struct Part {
     Expr value;
     TermPlan term;  ///< decided once it has a reason
+    bool behind_mask = false;
   };
 
   /// An addend as typed; what its simplified form adds up to may take different ways.
@@ -136,7 +140,8 @@ class Lowerer {
     for (const Addend& part : parts)
       parts_.push_back(
           {.value = as_real(part.value()),
-           .term = {.expression = parts.size() == 1 ? typed.value() : part.value(), .lowering = {}, .reason = {}}});
+           .term = {.expression = parts.size() == 1 ? typed.value() : part.value(), .lowering = {}, .reason = {}},
+           .behind_mask = typed.behind_mask});
   }
 
   /// Sums of products, those whose declared ranges bound them and the others, are lowered together: how they were
@@ -207,7 +212,7 @@ class Lowerer {
     } else {
       choose(part.value, analyse_term(part.value, config_, budget_), term);
     }
-    if (varies.mixed() && hides_keys(part.value))
+    if (!part.behind_mask && varies.mixed() && hides_keys(part.value))
       term.reason += "; which keys it hides is known score by score only: it skips no tile";
   }
 
@@ -232,9 +237,10 @@ class Lowerer {
   }
 
   [[noreturn]] void refuse_forced_lowering() const {
-    throw Error(ErrorCode::invalid_config,
-                "lowering is " + std::string(to_string(*config_.lowering)) +
-                    ", which no term of the bias can take; leave it out, or see `flashbias explain` for those that can");
+    throw Error(
+        ErrorCode::invalid_config,
+        "lowering is " + std::string(to_string(*config_.lowering)) +
+            ", which no term of the bias can take; leave it out, or see `flashbias explain` for those that can");
   }
 
   /// Enters the term into the program; returns what it does.
@@ -268,9 +274,9 @@ class Lowerer {
     const std::string error = std::isfinite(split.error)
                                   ? fmt::format("off by at most {:.1e} over the declared ranges", split.error)
                                   : "as exact as adding up the products in f32";
-    return fmt::format("rank {}, computed in the kernel and split into {} {} parts: {} column{} of the tensor cores, {}",
-                       split.rank(), split.parts, to_string(split.part), split.columns(),
-                       split.columns() == 1 ? "" : "s", error);
+    return fmt::format(
+        "rank {}, computed in the kernel and split into {} {} parts: {} column{} of the tensor cores, {}", split.rank(),
+        split.parts, to_string(split.part), split.columns(), split.columns() == 1 ? "" : "s", error);
   }
 
   std::string run_slope(const Expr& value, const Expr& slope) {
@@ -285,8 +291,7 @@ class Lowerer {
     row_offset_.add(analysis.query_only);
     lower_key_part(analysis.key_only);
     if (lowering == Lowering::dense) return "one number a score, read from memory";
-    if (lowering == Lowering::table)
-      return "the index is a query part plus a key part: one shared-memory read a score";
+    if (lowering == Lowering::table) return "the index is a query part plus a key part: one shared-memory read a score";
     return fmt::format("evaluated in f32 for each score (about {} instructions){}", operation_count(analysis.score),
                        analysis.compares ? "; differences are exact at any magnitude" : "");
   }

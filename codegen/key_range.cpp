@@ -44,17 +44,21 @@ bool narrow(KeyRange& range, const KeyRange& by) {
   const End first = tighter(max, range.first, by.first);
   const End end = tighter(min, range.end, by.end);
   if ((first && !can_be_end(*first)) || (end && !can_be_end(*end))) return false;
-  range = {.first = first, .end = end, .exact = range.exact && by.exact};
+  range = {
+      .first = first, .end = end, .exact = range.exact && by.exact, .all_or_none = range.all_or_none && by.all_or_none};
   return true;
 }
 
 KeyRange hull(const KeyRange& a, const KeyRange& b) {
   const End first = wider(min, a.first, b.first);
   const End end = wider(max, a.end, b.end);
-  // Between two ranges there may be a gap, unless both reach to the same side.
-  const bool prefixes = !a.first && !b.first && (end || !a.end || !b.end);
-  const bool suffixes = !a.end && !b.end && (first || !a.first || !b.first);
-  return {.first = first, .end = end, .exact = a.exact && b.exact && (prefixes || suffixes)};
+  const bool kept = (first || !a.first || !b.first) && (end || !a.end || !b.end);
+  // Between two ranges there may be a gap, unless both reach to the same side, or one of them to both sides or nowhere.
+  const bool one_range = (!a.first && !b.first) || (!a.end && !b.end) || a.all_or_none || b.all_or_none;
+  return {.first = first,
+          .end = end,
+          .exact = a.exact && b.exact && kept && one_range,
+          .all_or_none = a.all_or_none && b.all_or_none};
 }
 
 bool is_causal(const KeyRange& range) { return range.end && is_causal_end(*range.end); }

@@ -14,6 +14,7 @@ struct KeyRange {
   std::optional<Expr> first{};  ///< absent: 0
   std::optional<Expr> end{};    ///< absent: kv_length
   bool exact = true;            ///< every key in it is seen, too
+  bool all_or_none = false;     ///< whatever the query
 
   [[nodiscard]] bool is_bounded() const { return first || end; }
 };

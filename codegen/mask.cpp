@@ -74,15 +74,17 @@ class MaskTaker {
     const Expr& condition = bias.arg(0);
     if (is_minus_infinity(bias.arg(2))) return take_from_branch(condition, true, bias.arg(1));
     if (is_minus_infinity(bias.arg(1))) return take_from_branch(condition, false, bias.arg(2));
-    KeyRange visible =
-        hull(seen_in_branch(condition, true, bias.arg(1)), seen_in_branch(condition, false, bias.arg(2)));
+    const KeyRange of_true = take(bias.arg(1)).visible;
+    const KeyRange of_false = take(bias.arg(2)).visible;
+    if (!of_true.is_bounded() && !of_false.is_bounded()) return {.visible = unknown_keys(), .rest = bias};
+    KeyRange visible = hull(seen_in_branch(condition, true, of_true), seen_in_branch(condition, false, of_false));
     visible.exact = false;
     return {.visible = visible, .rest = bias};
   }
 
-  KeyRange seen_in_branch(const Expr& condition, bool value, const Expr& branch) {
+  KeyRange seen_in_branch(const Expr& condition, bool value, const KeyRange& of_branch) {
     KeyRange seen = keys_.where(condition, value);
-    static_cast<void>(narrow(seen, take(branch).visible));  // a wider range is still right
+    static_cast<void>(narrow(seen, of_branch));  // a wider range is still right
     return seen;
   }
 

@@ -10,28 +10,21 @@
 namespace flashbias::codegen {
 namespace {
 
-std::string function(std::string_view name, const CudaExpression& body) {
+std::string function(std::string_view name, const Expr& value) {
+  const CudaExpression body = to_cuda(strip_names(value), {});
   return fmt::format(
       "__device__ __forceinline__ int {}(const Parameters& p, const BlockRows& block, int q_index) {{\n{}return "
       "{};\n}}\n",
       name, body.statements, body.value);
 }
 
-/// `name` of what is always there and of the expression, where there is one.
-CudaExpression choose(std::string_view name, std::string_view always, const std::optional<Expr>& end) {
-  if (!end) return {.statements = {}, .value = std::string(always)};
-  CudaExpression code = to_cuda(strip_names(*end), {});
-  code.value = fmt::format("{}({}, {})", name, code.value, always);
-  return code;
-}
-
 }  // namespace
 
 std::string emit_key_range(const KeyRange& visible) {
-  return "#include \"block_rows.cuh\"\n#include \"mask.cuh\"\n\n// A query sees the keys from the first to before the "
-         "end: " +
-         to_string(visible) + ".\n" + function("first_key", choose("max", "0", visible.first)) +
-         function("end_key", choose("min", "visible_keys(p, q_index)", visible.end));
+  return fmt::format(
+      "#include \"block_rows.cuh\"\n\n// A query sees the keys from the first to before the end: {}.\n{}{}",
+      to_string(visible), function("first_key", visible.first ? max(*visible.first, 0) : Expr(0)),
+      function("end_key", visible.end.value_or(bias::kv_length())));
 }
 
 }  // namespace flashbias::codegen

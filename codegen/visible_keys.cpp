@@ -17,6 +17,9 @@ constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
 /// Numbers beyond this are as good as infinite beside indices, and 32 bits hold the sum of two.
 constexpr std::int64_t kReach = std::int64_t{1} << 29;
 
+/// Longer comparisons tell nothing.
+constexpr int kMaxNodes = 256;
+
 /// coefficient * (kv_index / divisor) + rest, where the rest does not vary with the key.
 struct KeyForm {
   std::int64_t coefficient = 0;
@@ -61,15 +64,17 @@ bool bound_rest(KeyForm& form) {
   std::int64_t reach = std::abs(form.coefficient) * (kIndexLimit / form.divisor + 1);
   LinearSum::Term* unbounded = nullptr;
   for (LinearSum::Term& term : form.rest.terms) {
+    const std::int64_t coefficient = std::abs(term.coefficient);
+    if (reach > kReach / 2 || coefficient > kReach / 2) return false;
     if (const auto bounds = interval(term.atom)) {
-      reach += std::abs(term.coefficient) * std::max(std::abs(bounds->low), std::abs(bounds->high));
-    } else if (unbounded == nullptr && std::abs(term.coefficient) <= kReach / 2) {
+      reach += coefficient * std::max(std::abs(bounds->low), std::abs(bounds->high));
+    } else if (unbounded == nullptr) {
       unbounded = &term;
     } else {
       return false;
     }
-    if (reach > kReach / 2) return false;
   }
+  if (reach > kReach / 2) return false;
   if (unbounded == nullptr) {
     form.rest.constant = std::clamp(form.rest.constant, -kReach, kReach);
     return true;
@@ -110,6 +115,13 @@ KeyRange where_linear_less(const Expr& a, const Expr& b, bool or_equal) {
   return difference ? where_not_negative(std::move(*difference)) : unknown_keys();
 }
 
+KeyRange where_uniform(const Expr& holds) {
+  const KeyRange range{
+      .first = select(holds, 0, bias::kv_length()), .end = select(holds, bias::kv_length(), 0), .all_or_none = true};
+  KeyRange bounded{.all_or_none = true};
+  return narrow(bounded, range) ? bounded : unknown_keys();
+}
+
 KeyRange both(const KeyRange& a, const KeyRange& b) {
   KeyRange range = a;
   if (!narrow(range, b)) range.exact = false;
@@ -131,6 +143,7 @@ std::optional<Expr> as_integer(const Expr& expr, bool round_up) {
 }  // namespace
 
 KeyRange VisibleKeys::where(const Expr& condition, bool value) {
+  if (dependence(condition).uniform()) return where_uniform(value ? condition : !condition);
   const auto arg = [&](std::size_t index) { return where(condition.arg(index), value); };
   switch (condition.op()) {
     case Op::logical_not:
@@ -158,7 +171,8 @@ KeyRange VisibleKeys::where(const Expr& condition, bool value) {
 KeyRange VisibleKeys::where_less(const Expr& a, const Expr& b, bool or_equal) {
   const auto left = as_integer(a, or_equal);
   const auto right = as_integer(b, !or_equal);
-  if (!left || !right || --comparisons_left_ < 0) return unknown_keys();
+  if (!left || !right || left->node().nodes + right->node().nodes > kMaxNodes || --comparisons_left_ < 0)
+    return unknown_keys();
   if (reads_key(*left)) {
     const auto with = [&](const Expr& instead) { return where_less(instead, *right, or_equal); };
     switch (left->op()) {

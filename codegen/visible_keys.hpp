@@ -9,7 +9,8 @@ namespace flashbias::codegen {
 
 /// Finds out which keys a condition can hold for. Ranges come from comparisons of integers that are linear in kv_index,
 /// or in kv_index divided by a literal, with integers that do not vary with the key, and from their combinations by
-/// logic, abs, min and max. Of all else nothing is known.
+/// logic, abs, min and max, and from conditions that are the same for all scores of a head. Of all else nothing is
+/// known.
 class VisibleKeys {
  public:
   /// Under a causal mask only keys up to the query's position count.

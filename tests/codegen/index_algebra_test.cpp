@@ -2,12 +2,17 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "codegen/rewrite.hpp"
 #include "codegen/simplify.hpp"
 #include "flashbias/reference.hpp"
+#include "tests/codegen/mask_cases.hpp"
+#include "tests/codegen/random_condition.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -72,6 +77,31 @@ TEST_CASE("intervals contain every value, and are tight for windows") {
   CHECK(product->high == 12);
   CHECK_FALSE(interval(q_index() * kv_index()).has_value());
   CHECK_FALSE(interval(head()).has_value());
+}
+
+TEST_CASE("what rises or falls with the query does so at every query") {
+  testing::RandomCondition random(5);
+  const testing::MaskInputs inputs;
+  std::array<int, 4> found{};
+  for (int n = 0; n < 3000; ++n) {
+    const Expr expr = random.integer(random.below(5));
+    const Direction direction = direction_along_queries(expr);
+    ++found.at(static_cast<std::size_t>(direction));
+    bool rises = true;
+    bool falls = true;
+    reference::Point at{.kv_index = 3, .q_length = 12, .kv_length = 9};
+    double last = reference::evaluate(expr, at, inputs.bound());
+    for (at.q_index = 1; at.q_index < at.q_length; ++at.q_index) {
+      const double value = reference::evaluate(expr, at, inputs.bound());
+      rises &= value >= last;
+      falls &= value <= last;
+      last = value;
+    }
+    CAPTURE(to_string(expr));
+    if (direction == Direction::rising || direction == Direction::constant) CHECK(rises);
+    if (direction == Direction::falling || direction == Direction::constant) CHECK(falls);
+  }
+  CHECK(std::ranges::all_of(found, [](int count) { return count > 50; }));
 }
 
 TEST_CASE("simplifying keeps the value at every visible score") {

@@ -46,6 +46,9 @@ inline std::vector<MaskCase> common_masks() {
       {-3 * kv_index() < 7 - 2 * q_position()},
       {kv_length() - 1 - kv_index() <= q_length() - q_index()},
       {abs(q_index() + kv_index() - kv_length()) < 4},
+      {head() == 1 || abs(distance) < 3},
+      {head() == 0 && distance < 3, true},
+      {batch() + head() < 1 || kv_index() <= q_position()},
   };
 }
 
@@ -57,21 +60,20 @@ struct MaskInputs {
   [[nodiscard]] reference::Inputs bound() const { return {{"width", width}, {"prefix", prefix}}; }
 };
 
-/// Ends of the range of keys at a query, none beyond the keys and the causal mask.
+/// Ends of a range of keys at a query.
 struct Ends {
   std::int64_t first = 0;
   std::int64_t end = 0;
+
+  [[nodiscard]] bool contain(std::int64_t key) const { return first <= key && key < end; }
 };
 
-inline Ends ends_at(const codegen::KeyRange& range, bool causal, const reference::Point& query,
-                    const reference::Inputs& inputs) {
+inline Ends ends_at(const codegen::KeyRange& range, const reference::Point& query, const reference::Inputs& inputs) {
   const auto value = [&](const Expr& end) {
     return static_cast<std::int64_t>(reference::evaluate(end, query, inputs));
   };
-  const std::int64_t seen = causal ? query.q_index + 1 + query.kv_length - query.q_length : query.kv_length;
-  const std::int64_t last = std::max<std::int64_t>(0, std::min(query.kv_length, seen));
   return {.first = range.first ? std::max<std::int64_t>(0, value(*range.first)) : 0,
-          .end = range.end ? std::min(last, value(*range.end)) : last};
+          .end = range.end ? value(*range.end) : query.kv_length};
 }
 
 }  // namespace flashbias::testing

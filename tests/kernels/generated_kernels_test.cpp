@@ -77,6 +77,28 @@ TEST_CASE("every lowering at every head dimension compiles without spills that i
   check_kernels(configs);
 }
 
+TEST_CASE("masks at every head dimension compile without spills that their plan does not declare") {
+  using namespace bias;
+  const Expr distance = q_position() - kv_index();
+  const Expr of_head = abs(distance) < head_scalar("width", DType::i32);
+  std::vector<AttentionConfig> configs;
+  for (const Expr& mask : {select(abs(distance) < 256, 0.0, -infinity()), select(of_head, alibi(), -infinity()),
+                           select(kv_index() < head_scalar("prefix", DType::i32) || distance >= 0, 0.0, -infinity())})
+    for (const int head_dim : {8, 40, 64, 128, 192, 256})
+      for (const Arch arch : {Arch{80}, Arch{90}}) {
+        const AttentionConfig least{.head_dim = head_dim, .bias = mask, .arch = arch};
+        AttentionConfig most = least;
+        most.dtype = DType::bf16;
+        most.bias = mask + low_rank(8) + key_padding_mask();
+        most.causal = true;
+        most.log_sum_exp = true;
+        CAPTURE(to_string(least));
+        CHECK(plan(least).terms.at(0).lowering == Lowering::mask);
+        configs.insert(configs.end(), {least, most});
+      }
+  check_kernels(configs);
+}
+
 TEST_CASE("windows of every size compile without spills that their tile does not declare") {
   std::vector<AttentionConfig> configs;
   for (const auto& [height, width] : {std::pair{7, 7}, {8, 8}, {12, 12}, {14, 14}, {16, 16}, {24, 24}, {32, 36}})

@@ -19,6 +19,7 @@ inline int kBlockK = 0;
 inline struct { u32 x; } blockIdx;
 
 struct Parameters {
-  int heads, q_tiles, q_length;
+  int heads, q_tiles, q_length, kv_length;
+  bool causal;
   std::function<int(int)> first_key, end_key;  // of a query
 };
