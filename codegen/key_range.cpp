@@ -15,8 +15,11 @@ bool can_be_end(const Expr& expr) {
 using End = std::optional<Expr>;
 using Choose = Expr (*)(const Expr&, const Expr&);
 
-/// One of two ends, by `min` or `max`.
-Expr choose(Choose min_or_max, const Expr& a, const Expr& b) { return equal(a, b) ? a : min_or_max(a, b); }
+/// One of two ends, by `min` or `max`, the same in either order.
+Expr choose(Choose min_or_max, const Expr& a, const Expr& b) {
+  if (equal(a, b)) return a;
+  return to_string(a) < to_string(b) ? min_or_max(a, b) : min_or_max(b, a);
+}
 
 /// The tighter of two ends, either of which may be absent.
 End tighter(Choose min_or_max, const End& a, const End& b) {

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
+#include <utility>
+
+#include "codegen/rewrite.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -75,14 +79,18 @@ std::optional<LinearSum> linear_sum(const Expr& expr) {
 }
 
 Expr to_expr(const LinearSum& sum) {
+  std::vector<LinearSum::Term> terms = sum.terms;
+  std::ranges::sort(terms, {}, [](const LinearSum::Term& term) {
+    return std::pair(!dependence(term.atom).query, to_string(term.atom));
+  });
   std::optional<Expr> result;
   const auto add = [&](const Expr& addend) { result = result ? *result + addend : addend; };
   const auto subtract = [&](const Expr& addend) { result = result ? *result - addend : -addend; };
   const auto multiple = [](const Expr& atom, std::int64_t by) { return by == 1 ? atom : atom * Expr(by); };
-  for (const LinearSum::Term& term : sum.terms)
+  for (const LinearSum::Term& term : terms)
     if (term.coefficient > 0) add(multiple(term.atom, term.coefficient));
   if (sum.constant > 0) add(sum.constant);
-  for (const LinearSum::Term& term : sum.terms)
+  for (const LinearSum::Term& term : terms)
     if (term.coefficient < 0) subtract(multiple(term.atom, -term.coefficient));
   if (sum.constant < 0) subtract(-sum.constant);
   return result.value_or(Expr(0));

@@ -26,7 +26,7 @@ struct LinearSum {
 /// do not hold.
 [[nodiscard]] std::optional<LinearSum> linear_sum(const Expr& expr);
 
-/// The sum as an expression, what is subtracted last.
+/// The sum as an expression, the same however it came about: what varies with the query first, what is subtracted last.
 [[nodiscard]] Expr to_expr(const LinearSum& sum);
 
 }  // namespace flashbias::codegen

@@ -164,6 +164,20 @@ TEST_CASE("what a range does not tell stays a condition") {
   }
 }
 
+TEST_CASE("a range is the same however it is written") {
+  const Expr distance = q_position() - kv_index();
+  const Expr written[] = {abs(distance) < 9, kv_index() - q_position() > -9 && distance > -9,
+                          !(distance >= 9 || 9 <= kv_index() - q_index() - (kv_length() - q_length())),
+                          2 * distance - 18 < 0 && kv_index() + q_length() <= 8 + q_index() + kv_length()};
+  for (const Expr& seen : written) {
+    CAPTURE(to_string(seen));
+    const KeyRange range = visible(mask(seen));
+    CHECK(to_string(range.end.value()) == "q_index() + kv_length() + 9 - q_length()");
+  }
+  const auto prefix = [&](const Expr& a, const Expr& b) { return to_string(visible(mask(a || b))); };
+  CHECK(prefix(distance >= 0, kv_index() < width()) == prefix(kv_index() < width(), distance >= 0));
+}
+
 TEST_CASE("a bias without a mask stays as it was") {
   for (const Expr& expr :
        {alibi(), key_padding_mask(), none(), select(kv_index() < 3, 1.0, 2.0), select(head() < 3, 1.0, 2.0),
