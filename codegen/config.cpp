@@ -78,7 +78,7 @@ void validate(const AttentionConfig& config) {
   }
   validate_head_dim("head_dim", config.head_dim, "q and k");
   if (config.head_dim_v != 0) validate_head_dim("head_dim_v", config.head_dim_v, "v");
-  if (config.tile) validate(*config.tile);
+  if (config.tile) validate_tile(*config.tile);
   validate_bias(config);
   const auto& archs = supported_archs();
   if (!config.arch.is_current_device() && std::ranges::find(archs, config.arch) == archs.end()) {

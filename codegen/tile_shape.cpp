@@ -49,7 +49,7 @@ TileShape parse_tile_shape(std::string_view text) {
   return shape;
 }
 
-void validate(const TileShape& shape) {
+void validate_tile(const TileShape& shape) {
   if (shape.warps < 1 || shape.warps > kMaxWarps) reject("warps", shape.warps, "1 to 16 are accepted");
   const int rows = 16 * shape.warps;
   if (shape.block_q < rows || shape.block_q > kMaxBlock || shape.block_q % rows != 0)

@@ -31,7 +31,7 @@ Winner parse(const std::string& text, const AttentionConfig& config) {
                 .device = json.at("device")};
   if (json.contains("lowering")) winner.lowering = parse_lowering(json.at("lowering").get<std::string>());
   if (json.contains("tile")) winner.tile = parse_tile_shape(json.at("tile").get<std::string>());
-  if (winner.tile) validate(*winner.tile);
+  if (winner.tile) validate_tile(*winner.tile);
   return winner;
 }
 

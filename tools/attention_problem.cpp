@@ -35,6 +35,11 @@ HostTensor normal_tensor(DType dtype, std::vector<std::int64_t> shape, Random& r
   return drawn_tensor(dtype, std::move(shape), [&] { return normal(random); });
 }
 
+HostTensor uniform_tensor(DType dtype, std::vector<std::int64_t> shape, const Range& range, Random& random) {
+  std::uniform_real_distribution<double> uniform(range.low, range.high);
+  return drawn_tensor(dtype, std::move(shape), [&] { return uniform(random); });
+}
+
 HostTensor alibi_slopes(DType dtype, std::int64_t heads) {
   HostTensor slopes(dtype, {heads});
   const TensorView view = slopes.view();
@@ -49,6 +54,7 @@ HostTensor token_input(const InputSpec& spec, DType io_dtype, std::int64_t token
   constexpr int kLargestInteger = 127;
   const auto input_heads = spec.dtype == io_dtype ? heads : 1;
   std::vector<std::int64_t> shape{1, tokens, input_heads, spec.dims};
+  if (spec.range) return uniform_tensor(spec.dtype, std::move(shape), *spec.range, random);
   if (spec.dtype == DType::u8) {
     std::bernoulli_distribution kept(0.9);
     return drawn_tensor(spec.dtype, std::move(shape), [&] { return kept(random) ? 1.0 : 0.0; });
@@ -63,7 +69,8 @@ HostTensor token_input(const InputSpec& spec, DType io_dtype, std::int64_t token
 HostTensor random_input(const InputSpec& spec, DType io_dtype, const Shape& shape, Random& random) {
   switch (spec.kind) {
     case Op::head_scalar:
-      return alibi_slopes(spec.dtype, shape.heads);
+      return spec.range ? uniform_tensor(spec.dtype, {shape.heads}, *spec.range, random)
+                        : alibi_slopes(spec.dtype, shape.heads);
     case Op::query_input:
       return token_input(spec, io_dtype, shape.seqlen_q, shape.heads, random);
     case Op::key_input:

@@ -23,7 +23,8 @@ struct AttentionProblem {
 [[nodiscard]] Shape shape_of(const AttentionProblem& problem);
 
 /// Normal random q, k and v. Bias inputs are shared by the batch: learned factors, tables and matrices differ by head,
-/// f32 and integer inputs of a token do not; head scalars are ALiBi's slopes, 2^(-8 (h + 1) / H).
+/// f32 and integer inputs of a token do not; head scalars are ALiBi's slopes, 2^(-8 (h + 1) / H). An
+/// input of a declared range is uniform in it.
 [[nodiscard]] AttentionProblem random_problem(const KernelPlan& plan, const Shape& shape, std::uint64_t seed);
 
 }  // namespace flashbias::tools

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "flashbias/tuning.hpp"

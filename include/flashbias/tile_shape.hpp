@@ -20,6 +20,6 @@ struct TileShape {
 /// Accepts what to_string gives. Throws Error(parse) that tells the form.
 [[nodiscard]] TileShape parse_tile_shape(std::string_view text);
 /// Throws Error(invalid_config) that names the number and what is accepted.
-void validate(const TileShape& shape);
+void validate_tile(const TileShape& shape);
 
 }  // namespace flashbias

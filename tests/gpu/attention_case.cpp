@@ -129,6 +129,10 @@ Generator generator_of(const InputSpec& input, const AttentionCase& attention) {
     return [&](std::mt19937_64& random, auto...) {
       return std::uniform_real_distribution<>(-attention.position_extent, attention.position_extent)(random);
     };
+  if (input.range)
+    return [range = *input.range](std::mt19937_64& random, auto...) {
+      return std::uniform_real_distribution<>(range.low, range.high)(random);
+    };
   if (input.dtype == DType::u8)
     return [](std::mt19937_64& random, auto...) { return std::bernoulli_distribution(0.8)(random) ? 1.0 : 0.0; };
   if (input.name == "q_factors" || input.name == "k_factors") return normal(std::pow(input.dims, -0.25));
