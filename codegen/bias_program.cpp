@@ -302,7 +302,7 @@ class Lowerer {
     if (is_zero(sum)) return;
     const auto separation = separate(sum);
     if (!separation) throw Error(ErrorCode::invalid_config, "bias: its products are too many to be joined");
-    auto split = products_are_bounded_ ? split_within(*separation, score_error_budget(config_.dtype)) : std::nullopt;
+    auto split = products_are_bounded_ ? split_within(*separation, budget_) : std::nullopt;
     if (!split) split = split_like_f32(*separation);
     row_offset_.add(separation->query_only);
     lower_key_part(separation->key_only);
@@ -335,7 +335,8 @@ class Lowerer {
   BiasProgram program_;
   CanonicalSum row_offset_, kv_slope_, key_column_, diagonal_, score_, products_;
   bool products_are_bounded_ = true;
-  double budget_ = score_error_budget(config_.dtype);
+  /// A log-sum-exp is in f32 whatever the output is.
+  double budget_ = score_error_budget(config_.log_sum_exp ? DType::f16 : config_.dtype);
   std::vector<Part> parts_;
 };
 
