@@ -58,9 +58,13 @@ Expr make_expr(ExprNode node) {
   node.reads_key = node.op == Op::kv_index || node.op == Op::key_input;
   node.reads_pair = node.op == Op::pair_input;
   std::int64_t nodes = 1;
+  const auto count = [&](const Expr& part) {
+    node.depth = std::max(node.depth, part.node().depth + 1);
+    nodes += part.node().nodes;
+  };
+  if (node.approximated) count(*node.approximated);
   for (const Expr& arg : node.args) {
-    node.depth = std::max(node.depth, arg.node().depth + 1);
-    nodes += arg.node().nodes;
+    count(arg);
     node.reads_query |= arg.node().reads_query;
     node.reads_key |= arg.node().reads_key;
     node.reads_pair |= arg.node().reads_pair;
