@@ -14,6 +14,7 @@ libraries=(
   openssl/evp.h:libssl-dev
   dlpack/dlpack.h:libdlpack-dev
   gmpxx.h:libgmp-dev
+  eigen3/Eigen/SVD:libeigen3-dev
 )
 
 has_command() { command -v "$1" >/dev/null; }
