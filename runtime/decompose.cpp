@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <optional>
 
 #include "flashbias/error.hpp"
 #include "runtime/head_factors.hpp"
@@ -42,20 +41,38 @@ void require_matrices(const BiasMatrices& matrices) {
 }
 
 void require_choice(const RankChoice& choice, std::int64_t full_rank) {
-  if (const auto* wanted = std::get_if<Rank>(&choice); wanted && (wanted->rank < 1 || wanted->rank > full_rank))
-    reject(fmt::format("rank {}: the bias has min(Nq, Nk) = {}, so 1 to {} are accepted", wanted->rank, full_rank,
-                       full_rank));
-  if (const auto* wanted = std::get_if<Energy>(&choice); wanted && !(wanted->fraction > 0 && wanted->fraction <= 1))
+  if (const auto* wanted = std::get_if<Energy>(&choice)) {
+    if (wanted->fraction > 0 && wanted->fraction <= 1) return;
     reject(fmt::format("energy {}: it is the part of the squared singular values to keep, above 0 and at most 1",
                        wanted->fraction));
-  if (const auto* wanted = std::get_if<Tolerance>(&choice);
-      wanted && !(wanted->max_abs > 0 && std::isfinite(wanted->max_abs)))
+  }
+  if (const auto* wanted = std::get_if<Tolerance>(&choice)) {
+    if (wanted->max_abs > 0 && std::isfinite(wanted->max_abs)) return;
     reject(fmt::format("tolerance {}: it is the largest error of a score, above 0", wanted->max_abs));
+  }
+  const int rank = std::get<Rank>(choice).rank;
+  if (rank >= 1 && rank <= full_rank) return;
+  reject(fmt::format("rank {}: the bias has min(Nq, Nk) = {}, so 1 to {} are accepted", rank, full_rank, full_rank));
 }
 
 void require_dtype(DType dtype) {
   if (dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32) return;
   reject(fmt::format("dtype {}: factors are f16, bf16 or f32", to_string(dtype)));
+}
+
+/// Writes one head's columns into factors [1, N, heads, rank].
+void store(const Eigen::MatrixXd& columns, const TensorView& factors, std::int64_t head) {
+  for (std::int64_t token = 0; token < columns.rows(); ++token)
+    for (std::int64_t r = 0; r < columns.cols(); ++r)
+      reference::write_element(factors, token * factors.strides[1] + head * factors.strides[2] + r, columns(token, r));
+}
+
+Eigen::MatrixXd load(const TensorView& factors, std::int64_t head) {
+  Eigen::MatrixXd columns(factors.shape[1], factors.shape[3]);
+  for (std::int64_t token = 0; token < columns.rows(); ++token)
+    for (std::int64_t r = 0; r < columns.cols(); ++r)
+      columns(token, r) = reference::read_element(factors, token * factors.strides[1] + head * factors.strides[2] + r);
+  return columns;
 }
 
 /// The matrices and their full factorisations, head by head.
@@ -67,7 +84,9 @@ class Heads {
   }
 
   [[nodiscard]] int rank(const RankChoice& choice) const {
-    return std::visit([&](const auto& wanted) { return rank_for(wanted); }, choice);
+    if (const auto* wanted = std::get_if<Energy>(&choice)) return rank_for(*wanted);
+    if (const auto* wanted = std::get_if<Tolerance>(&choice)) return rank_for(*wanted);
+    return std::get<Rank>(choice).rank;
   }
 
   [[nodiscard]] Decomposition truncated(int rank) const {
@@ -106,8 +125,6 @@ class Heads {
     return {matrices_.values.data() + head * size, matrices_.q_length, matrices_.kv_length};
   }
 
-  [[nodiscard]] int rank_for(const Rank& wanted) const { return wanted.rank; }
-
   [[nodiscard]] int rank_for(const Energy& wanted) const {
     int rank = 1;
     for (const HeadFactors& factors : factors_) rank = std::max(rank, factors.rank_for_energy(wanted.fraction));
@@ -132,13 +149,6 @@ class Heads {
         fmt::format("tolerance {}: with factors in {} no rank comes closer than {:.3g} in every score; allow that, "
                     "or store them with more digits",
                     wanted.max_abs, to_string(dtype_), best));
-  }
-
-  /// Writes one head's columns into [1, N, heads, rank].
-  static void store(const Eigen::MatrixXd& columns, const TensorView& tensor, std::int64_t head) {
-    for (std::int64_t token = 0; token < columns.rows(); ++token)
-      for (std::int64_t r = 0; r < columns.cols(); ++r)
-        reference::write_element(tensor, token * tensor.strides[1] + head * tensor.strides[2] + r, columns(token, r));
   }
 
   const BiasMatrices& matrices_;
@@ -184,10 +194,19 @@ Decomposition decompose(const BiasMatrices& matrices, const RankChoice& choice, 
 }
 
 BiasMatrices product_of_factors(const Decomposition& decomposition) {
-  const reference::Inputs inputs{{"q_factors", decomposition.q_factors()}, {"k_factors", decomposition.k_factors()}};
-  return tabulate(dot(bias::query_input("q_factors", decomposition.rank, decomposition.dtype),
-                      bias::key_input("k_factors", decomposition.rank, decomposition.dtype)),
-                  inputs, decomposition.q_length, decomposition.kv_length);
+  BiasMatrices product{.heads = decomposition.heads,
+                       .q_length = decomposition.q_length,
+                       .kv_length = decomposition.kv_length,
+                       .values = {}};
+  const std::int64_t size = product.q_length * product.kv_length;
+  product.values.resize(static_cast<std::size_t>(product.heads * size));
+  for (std::int64_t head = 0; head < product.heads; ++head) {
+    const Eigen::MatrixXd q = load(decomposition.q_factors(), head);
+    const Eigen::MatrixXd k = load(decomposition.k_factors(), head);
+    Eigen::Map<runtime::RowMajorMatrix>(product.values.data() + head * size, product.q_length, product.kv_length) =
+        q * k.transpose();
+  }
+  return product;
 }
 
 }  // namespace flashbias

@@ -7,7 +7,8 @@
 
 namespace flashbias::runtime {
 
-using MatrixMap = Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+using RowMajorMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MatrixMap = Eigen::Map<const RowMajorMatrix>;
 
 /// A matrix as q k^T, its columns in the order of the singular values, whose roots scale both sides.
 class HeadFactors {

@@ -275,6 +275,12 @@ TEST_CASE("decompose: the approximation that its factors make is theirs exactly"
   CHECK(approximated.values == product_of_factors(found).values);
 }
 
+TEST_CASE("decompose: a rank beyond what a bias takes is served all the same") {
+  const BiasMatrices matrices = random_matrices(1, 140, 150);
+  const Decomposition found = decompose(matrices, Rank{130}, DType::f32);
+  CHECK(found.rounded().max_abs == doctest::Approx(measured(matrices, found, 0).max_abs));
+}
+
 TEST_CASE("decompose: bad input is named with what is accepted") {
   const BiasMatrices good = random_matrices(1, 4, 3);
   CHECK(says(rejection(good, Rank{4}), "rank 4: the bias has min(Nq, Nk) = 3, so 1 to 3 are accepted"));
