@@ -31,6 +31,7 @@ std::uint64_t structural_hash(const ExprNode& node) {
     hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->low));
     hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->high));
   }
+  if (node.approximated) hash = mix(hash, node.approximated->node().hash);
   for (const Expr& arg : node.args) hash = mix(hash, arg.node().hash);
   return hash;
 }
@@ -94,6 +95,8 @@ bool equal(const Expr& a, const Expr& b) noexcept {
   return x.hash == y.hash && x.op == y.op && x.type == y.type && x.name == y.name && x.integer == y.integer &&
          std::bit_cast<std::uint64_t>(x.real) == std::bit_cast<std::uint64_t>(y.real) && x.dtype == y.dtype &&
          x.range == y.range &&
+         x.approximated.has_value() == y.approximated.has_value() &&
+         (!x.approximated || equal(*x.approximated, *y.approximated)) &&
          std::equal(x.args.begin(), x.args.end(), y.args.begin(), y.args.end(), equal);
 }
 

@@ -7,6 +7,7 @@
 #include "codegen/characters.hpp"
 #include "codegen/excerpt.hpp"
 #include "codegen/hash.hpp"
+#include "codegen/rewrite.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/error.hpp"
 
@@ -207,8 +208,7 @@ Expr key_padding_mask() {
 FactorNames factor_names(const Expr& expr) {
   constexpr std::string_view kQ = "q_factors_";
   constexpr std::string_view kK = "k_factors_";
-  const bool is_named_bias = expr.op() == Op::named && !expr.node().approximated;
-  std::string name = is_named_bias ? call_as_name(expr.node().name) : "";
+  std::string name = expr.op() == Op::named ? call_as_name(expr.node().name) : "";
   if (name.empty() || kQ.size() + name.size() > kMaxNameLength) name = hashed_as_name(to_string(expr));
   return {.q = std::string(kQ) + name, .k = std::string(kK) + name};
 }
@@ -220,12 +220,19 @@ Expr approximate(const Expr& expr, int rank, std::optional<DType> dtype) {
                 fmt::format("approximate is given `{}` ({}); it takes what gives one number a score",
                             codegen::excerpt(to_string(expr)), to_string(expr.type())));
   }
+  if (codegen::any_node(expr, [](const ExprNode& node) { return node.approximated.has_value(); })) {
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("approximate is given `{}`, which holds an approximation; approximate the whole once",
+                            codegen::excerpt(to_string(expr))));
+  }
   const FactorNames names = factor_names(expr);
-  ExprNode node = named(fmt::format("approximate({}, {}{})", to_string(expr), rank, dtype_argument(dtype)),
-                        dot(query_input(names.q, rank, dtype), key_input(names.k, rank, dtype)))
-                      .node();
-  node.approximated = expr;
-  return make_expr(std::move(node));
+  return make_expr({.op = Op::named,
+                    .type = {ScalarType::real, 1},
+                    .args = {dot(query_input(names.q, rank, dtype), key_input(names.k, rank, dtype))},
+                    .name = "approximate",
+                    .integer = rank,
+                    .dtype = dtype,
+                    .approximated = expr});
 }
 
 }  // namespace flashbias::bias

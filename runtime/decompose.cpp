@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 
 #include "flashbias/error.hpp"
 #include "runtime/head_factors.hpp"
@@ -22,13 +23,14 @@ using runtime::MatrixMap;
 std::int64_t min_length(const BiasMatrices& matrices) { return std::min(matrices.q_length, matrices.kv_length); }
 
 void require_matrices(const BiasMatrices& matrices) {
-  const std::int64_t numbers = matrices.heads * matrices.q_length * matrices.kv_length;
-  if (std::min({matrices.heads, matrices.q_length, matrices.kv_length}) < 1 || numbers > kMaxDecomposedNumbers ||
-      matrices.values.size() != static_cast<std::size_t>(numbers)) {
-    reject(fmt::format(
-        "a bias of {} numbers for {} heads x {} queries x {} keys cannot be decomposed; there must be "
-        "as many numbers as that, 1 to {}",
-        matrices.values.size(), matrices.heads, matrices.q_length, matrices.kv_length, kMaxDecomposedNumbers));
+  const auto& [heads, q_length, kv_length, values] = matrices;
+  const bool has_sizes =
+      std::min({heads, q_length, kv_length}) >= 1 && heads <= kMaxDecomposedNumbers / q_length / kv_length;
+  if (!has_sizes || values.size() != static_cast<std::size_t>(heads * q_length * kv_length)) {
+    reject(
+        fmt::format("a bias of {} numbers for {} heads x {} queries x {} keys cannot be decomposed; there must be "
+                    "as many numbers as that, 1 to {}",
+                    values.size(), heads, q_length, kv_length, kMaxDecomposedNumbers));
   }
   const auto bad = std::ranges::find_if_not(matrices.values, [](double value) { return std::isfinite(value); });
   if (bad == matrices.values.end()) return;
@@ -184,6 +186,19 @@ double Decomposition::energy() const {
 
 FactorError Decomposition::unrounded() const { return worst(by_head, &HeadDecomposition::unrounded); }
 FactorError Decomposition::rounded() const { return worst(by_head, &HeadDecomposition::rounded); }
+
+BiasMatrices without_row_means(BiasMatrices matrices) {
+  require_matrices(matrices);
+  for (auto row = matrices.values.begin(); row != matrices.values.end(); row += matrices.kv_length) {
+    const auto end = row + matrices.kv_length;
+    const double mean = std::accumulate(row, end, 0.0) / static_cast<double>(matrices.kv_length);
+    const double magnitude = std::accumulate(row, end, 0.0, [](double sum, double x) { return sum + std::abs(x); });
+    // What the mean's rounding leaves of a constant row would have a spectrum, too.
+    const double rounding = magnitude * std::numeric_limits<double>::epsilon();
+    std::for_each(row, end, [=](double& value) { value = std::abs(value - mean) <= rounding ? 0 : value - mean; });
+  }
+  return matrices;
+}
 
 Decomposition decompose(const BiasMatrices& matrices, const RankChoice& choice, DType dtype) {
   require_matrices(matrices);

@@ -1,9 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "codegen/excerpt.hpp"
 #include "codegen/inputs.hpp"
@@ -97,18 +94,6 @@ BiasMatrices tabulate(const Expr& expr, const reference::Inputs& inputs, std::in
       for (std::int64_t j = 0; j < kv_length; ++j) *value++ = evaluator.at(j);
     }
   });
-  return matrices;
-}
-
-BiasMatrices without_row_means(BiasMatrices matrices) {
-  for (auto row = matrices.values.begin(); row != matrices.values.end(); row += matrices.kv_length) {
-    const auto end = row + matrices.kv_length;
-    const double mean = std::accumulate(row, end, 0.0) / static_cast<double>(matrices.kv_length);
-    const double magnitude = std::accumulate(row, end, 0.0, [](double sum, double x) { return sum + std::abs(x); });
-    // What the mean's rounding leaves of a constant row would have a spectrum, too.
-    const double rounding = magnitude * std::numeric_limits<double>::epsilon();
-    std::for_each(row, end, [=](double& value) { value = std::abs(value - mean) <= rounding ? 0 : value - mean; });
-  }
   return matrices;
 }
 

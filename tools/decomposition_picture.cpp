@@ -72,7 +72,7 @@ void draw_decomposition(const BiasMatrices& bias, const Decomposition& decomposi
   const std::int64_t head = worst_head(decomposition);
   const FactorError error = decomposition.by_head[static_cast<std::size_t>(head)].rounded;
   const std::string measured = fmt::format(
-      "rank {} in {} keeps {:.4g} % of the energy or more; head {}, the worst: relative error {:.3g}, no "
+      "rank {} in {} keeps at least {:.4f} % of the energy; head {}, the worst: relative error {:.3g}, no "
       "score off by more than {:.3g}",
       decomposition.rank, to_string(decomposition.dtype), 100 * decomposition.energy(), head, error.relative_frobenius,
       error.max_abs);

@@ -45,6 +45,7 @@ struct BiasMatrices {
 /// Less each row's mean: what depends on the query alone, which the softmax ignores. Of all numbers a row may be moved
 /// by, its mean leaves least to the factors: at no rank is their error larger, and the energy counts only what the
 /// output depends on. A log-sum-exp does depend on the mean; where it is asked for, decompose the matrices as they are.
+/// Throws Error(invalid_argument) for numbers that are not finite, or as many as the sizes say.
 [[nodiscard]] BiasMatrices without_row_means(BiasMatrices matrices);
 
 /// How many columns the factors have: the fewest for which every head ...

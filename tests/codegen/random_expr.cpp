@@ -167,7 +167,7 @@ Expr RandomExpr::named() {
     case 10:
       return none();
     case 11:
-      return approximate(number(below(3)), 1 + below(128), below(2) == 0 ? std::nullopt : std::optional(DType::f32));
+      return approximate(integer(below(2)), 1 + below(128), below(2) == 0 ? std::nullopt : std::optional(DType::f32));
     default:
       return key_padding_mask();
   }

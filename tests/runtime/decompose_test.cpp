@@ -293,6 +293,13 @@ TEST_CASE("decompose: bad input is named with what is accepted") {
   CHECK(says(rejection(good, Tolerance{1e-9}), "with factors in f16 no rank comes closer than "));
   CHECK(says(rejection(good, Rank{1}, DType::i32), "dtype i32: factors are f16, bf16 or f32"));
   CHECK(says(rejection({}, Rank{1}), "0 numbers for 1 heads x 0 queries x 0 keys"));
+  CHECK(says(rejection({.heads = std::int64_t{1} << 40, .q_length = std::int64_t{1} << 40, .kv_length = 9}, Rank{1}),
+             "0 numbers for 1099511627776 heads"));
+  CHECK(says(message_of(ErrorCode::invalid_argument,
+                        [] {
+                          (void)without_row_means({.values = {1, 2}});
+                        }),
+             "2 numbers for 1 heads x 0 queries"));
   CHECK(says(rejection({.q_length = 2, .kv_length = 2, .values = {1, 2, 3}}, Rank{1}), "3 numbers for 1 heads x 2"));
   CHECK(says(rejection({.q_length = 1, .kv_length = 1, .values = {1e12}}, Rank{1}),
              "a factor of the bias is 1e+06, beyond f16"));
@@ -301,6 +308,7 @@ TEST_CASE("decompose: bad input is named with what is accepted") {
   BiasMatrices masked = random_matrices(2, 4, 3);
   masked.values[12 + 2 * 3 + 1] = -std::numeric_limits<double>::infinity();
   CHECK(says(rejection(masked, Rank{1}), "the bias is -inf at head 1, query 2, key 1; only finite numbers"));
+  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)without_row_means(masked); }), "-inf at head 1"));
   masked.values[3] = std::numeric_limits<double>::quiet_NaN();
   CHECK(says(rejection(masked, Rank{1}), "the bias is nan at head 0, query 1, key 0"));
 }

@@ -148,7 +148,7 @@ TEST_CASE("command: what decompose cannot do is said with the remedy") {
              "the bias reads slopes; give it by --input slopes=FILE.npy"));
   CHECK(says(failure("--bias 'q_index()*kv_index()' --input x=" + table + " --seqlen-q 4 --rank 2"),
              "the bias reads no x"));
-  CHECK(says(failure("--bias 'log(q_index())' --seqlen-q 4 --rank 2"), "the bias is "));
+  CHECK(says(failure("--bias 'log(q_index())' --seqlen-q 4 --rank 2"), "the bias is -inf at head 0, query 0, key 0"));
   CHECK(says(failure(table + " --rank 1 --dtype i32"), "factors are f16, bf16 or f32"));
   CHECK(says(failure(table + " --rank 1 --picture out.jpg"), "its name must end in .png or .svg"));
   CHECK(says(failure(table + " --rank 1 -o /nonexistent/factors.npz"), "/nonexistent/factors.npz"));
