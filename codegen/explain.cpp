@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "flashbias/plan.hpp"
 
@@ -45,6 +46,18 @@ std::string range_of(const InputSpec& input) {
   return input.range ? fmt::format(" from {} to {}", input.range->low, input.range->high) : "";
 }
 
+/// The approximations within an expression.
+void collect_approximations(const Expr& expr, std::vector<Expr>& found) {
+  if (expr.node().approximated) found.push_back(expr);
+  for (const Expr& arg : expr.node().args) collect_approximations(arg, found);
+}
+
+std::vector<Expr> approximations(const Expr& expr) {
+  std::vector<Expr> found;
+  collect_approximations(expr, found);
+  return found;
+}
+
 }  // namespace
 
 std::string explain(const KernelPlan& plan) {
@@ -60,6 +73,14 @@ std::string explain(const KernelPlan& plan) {
     text +=
         fmt::format("bias:   {}\n        {}: {}\n", to_string(term.expression), to_string(term.lowering), term.reason);
     text += alternatives_of(term);
+    for (const Expr& approximation : approximations(term.expression)) {
+      const Expr& expr = *approximation.node().approximated;
+      const auto& [q, k] = bias::factor_names(expr);
+      text += fmt::format(
+          "        an approximation of {}: exact for the factors supplied as {} and {}; their own error is told where "
+          "they are made (`flashbias decompose`)\n",
+          to_string(expr), q, k);
+    }
   }
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("input:  {} {} {}{}\n", input.name, to_string(input.dtype), shape_of(input), range_of(input));
@@ -87,6 +108,8 @@ std::string explain_json(const KernelPlan& plan) {
           {"lowering", to_string(alternative.lowering)}, {"instructions_a_score", alternative.cost}});
       if (!alternative.obstacle.empty()) offer["obstacle"] = alternative.obstacle;
     }
+    for (const Expr& approximation : approximations(term.expression))
+      shown["approximates"].push_back(to_string(*approximation.node().approximated));
   }
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {

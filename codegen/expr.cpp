@@ -31,6 +31,7 @@ std::uint64_t structural_hash(const ExprNode& node) {
     hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->low));
     hash = mix(hash, std::bit_cast<std::uint64_t>(node.range->high));
   }
+  if (node.approximated) hash = mix(hash, node.approximated->node().hash);
   for (const Expr& arg : node.args) hash = mix(hash, arg.node().hash);
   return hash;
 }
@@ -58,9 +59,13 @@ Expr make_expr(ExprNode node) {
   node.reads_key = node.op == Op::kv_index || node.op == Op::key_input;
   node.reads_pair = node.op == Op::pair_input;
   std::int64_t nodes = 1;
+  const auto count = [&](const Expr& part) {
+    node.depth = std::max(node.depth, part.node().depth + 1);
+    nodes += part.node().nodes;
+  };
+  if (node.approximated) count(*node.approximated);
   for (const Expr& arg : node.args) {
-    node.depth = std::max(node.depth, arg.node().depth + 1);
-    nodes += arg.node().nodes;
+    count(arg);
     node.reads_query |= arg.node().reads_query;
     node.reads_key |= arg.node().reads_key;
     node.reads_pair |= arg.node().reads_pair;
@@ -90,6 +95,8 @@ bool equal(const Expr& a, const Expr& b) noexcept {
   return x.hash == y.hash && x.op == y.op && x.type == y.type && x.name == y.name && x.integer == y.integer &&
          std::bit_cast<std::uint64_t>(x.real) == std::bit_cast<std::uint64_t>(y.real) && x.dtype == y.dtype &&
          x.range == y.range &&
+         x.approximated.has_value() == y.approximated.has_value() &&
+         (!x.approximated || equal(*x.approximated, *y.approximated)) &&
          std::equal(x.args.begin(), x.args.end(), y.args.begin(), y.args.end(), equal);
 }
 

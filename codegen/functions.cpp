@@ -88,6 +88,12 @@ Expr low_rank(Arguments& arguments) {
   return bias::low_rank(rank, arguments.dtype(std::nullopt));
 }
 
+Expr approximate(Arguments& arguments) {
+  const Expr expr = arguments.expression();
+  const int rank = arguments.integer();
+  return bias::approximate(expr, rank, arguments.dtype(std::nullopt));
+}
+
 Expr dense(Arguments& arguments) { return bias::dense(arguments.dtype(std::nullopt)); }
 
 constexpr std::array kFunctions{
@@ -123,6 +129,7 @@ constexpr std::array kFunctions{
     Function{"squared_distance", "dims[, none|per_head|per_query|per_key]", squared_distance},
     Function{"low_rank", "rank[, dtype]", low_rank},
     Function{"dense", "[dtype]", dense},
+    Function{"approximate", "expression, rank[, dtype]", approximate},
     Function{"key_padding_mask", "", nullary<bias::key_padding_mask>},
 };
 

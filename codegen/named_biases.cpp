@@ -4,6 +4,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "codegen/characters.hpp"
+#include "codegen/excerpt.hpp"
+#include "codegen/hash.hpp"
+#include "codegen/rewrite.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/error.hpp"
 
@@ -24,6 +28,29 @@ void require(std::string_view call, std::string_view parameter, int value, int l
   if (value >= least && value <= most) return;
   throw Error(ErrorCode::invalid_config,
               fmt::format("{} has {} {}; {} to {} are accepted", call, parameter, value, least, most));
+}
+
+/// The dtype as a call's last argument, where it is not the usual one.
+std::string dtype_argument(std::optional<DType> dtype) { return dtype ? fmt::format(", {}", to_string(*dtype)) : ""; }
+
+/// `window_relative_position(24, 24)` as `window_relative_position_24_24`.
+std::string call_as_name(std::string_view call) {
+  std::string name;
+  for (const char c : call) {
+    if (codegen::is_letter_or_digit(c)) {
+      name += c;
+    } else if (!name.empty() && name.back() != '_') {
+      name += '_';
+    }
+  }
+  while (name.ends_with('_')) name.pop_back();
+  return name;
+}
+
+std::string hashed_as_name(std::string_view text) {
+  std::uint64_t hash = 0;
+  for (const char c : text) hash = codegen::mix(hash, static_cast<unsigned char>(c));
+  return fmt::format("{:016x}", hash);
 }
 
 /// Where the key is as seen from the query: 0 at its own position, negative before it.
@@ -165,9 +192,8 @@ Expr squared_distance(int dims, DistanceWeight weight) {
 
 Expr low_rank(int rank, std::optional<DType> dtype) {
   require("low_rank", "rank", rank, 1, kMaxDims);
-  std::string call =
-      dtype ? fmt::format("low_rank({}, {})", rank, to_string(*dtype)) : fmt::format("low_rank({})", rank);
-  return named(std::move(call), dot(query_input("q_factors", rank, dtype), key_input("k_factors", rank, dtype)));
+  return named(fmt::format("low_rank({}{})", rank, dtype_argument(dtype)),
+               dot(query_input("q_factors", rank, dtype), key_input("k_factors", rank, dtype)));
 }
 
 Expr dense(std::optional<DType> dtype) {
@@ -177,6 +203,36 @@ Expr dense(std::optional<DType> dtype) {
 
 Expr key_padding_mask() {
   return named("key_padding_mask()", select(key_input("key_padding_mask", 1, DType::u8) == 0, -infinity(), 0.0));
+}
+
+FactorNames factor_names(const Expr& expr) {
+  constexpr std::string_view kQ = "q_factors_";
+  constexpr std::string_view kK = "k_factors_";
+  std::string name = expr.op() == Op::named ? call_as_name(expr.node().name) : "";
+  if (name.empty() || kQ.size() + name.size() > kMaxNameLength) name = hashed_as_name(to_string(expr));
+  return {.q = std::string(kQ) + name, .k = std::string(kK) + name};
+}
+
+Expr approximate(const Expr& expr, int rank, std::optional<DType> dtype) {
+  require("approximate", "rank", rank, 1, kMaxDims);
+  if (expr.type().dims != 1 || expr.type().scalar == ScalarType::boolean) {
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("approximate is given `{}` ({}); it takes what gives one number a score",
+                            codegen::excerpt(to_string(expr)), to_string(expr.type())));
+  }
+  if (codegen::any_node(expr, [](const ExprNode& node) { return node.approximated.has_value(); })) {
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("approximate is given `{}`, which holds an approximation; approximate the whole once",
+                            codegen::excerpt(to_string(expr))));
+  }
+  const FactorNames names = factor_names(expr);
+  return make_expr({.op = Op::named,
+                    .type = {ScalarType::real, 1},
+                    .args = {dot(query_input(names.q, rank, dtype), key_input(names.k, rank, dtype))},
+                    .name = "approximate",
+                    .integer = rank,
+                    .dtype = dtype,
+                    .approximated = expr});
 }
 
 }  // namespace flashbias::bias

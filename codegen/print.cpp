@@ -152,7 +152,7 @@ class Printer {
         real_literal(node.real);
         return;
       case Op::named:
-        text += node.name;
+        named(node);
         return;
       case Op::component:
         print(node.args[0], Precedence::postfix);
@@ -171,6 +171,16 @@ class Printer {
     } else {
       call(node);
     }
+  }
+
+  void named(const ExprNode& node) {
+    text += node.name;
+    if (!node.approximated) return;
+    text += '(';
+    print(*node.approximated);
+    append(", {}", node.integer);
+    if (node.dtype) append(", {}", to_string(*node.dtype));
+    text += ')';
   }
 
   void prefix(char symbol, const Expr& operand) {

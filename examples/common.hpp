@@ -43,6 +43,13 @@ inline HostTensor normal(flashbias::DType dtype, std::initializer_list<std::int6
   return tensor(dtype, shape, [&] { return distribution(random); });
 }
 
+/// A densely packed host tensor of four dimensions in memory of its own.
+inline HostTensor copy(const flashbias::TensorView& from) {
+  std::int64_t next = 0;
+  return tensor(from.dtype, {from.shape[0], from.shape[1], from.shape[2], from.shape[3]},
+                [&] { return flashbias::reference::read_element(from, next++); });
+}
+
 using Inputs = std::map<std::string, HostTensor, std::less<>>;
 
 /// The GPU's architecture, or nothing where there is none.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building flashbias needs and this machine lacks; does nothing where all is there.
-#   scripts/setup.sh [build|checks]    checks: also clang-format and clang-tidy, which .ci/run uses
+#   scripts/setup.sh [build|checks]    checks: also clang-format, clang-tidy and matplotlib, which .ci/run uses
 # Sourced by the other scripts, so that they see where NVRTC is when it had to come from pip.
 set -euo pipefail
 flashbias_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -14,9 +14,12 @@ libraries=(
   openssl/evp.h:libssl-dev
   dlpack/dlpack.h:libdlpack-dev
   gmpxx.h:libgmp-dev
+  zip.h:libzip-dev
+  eigen3/Eigen/SVD:libeigen3-dev
 )
 
 has_command() { command -v "$1" >/dev/null; }
+can_draw() { python3 -c 'import matplotlib' 2>/dev/null || /usr/bin/python3 -c 'import matplotlib' 2>/dev/null; }
 has_formatter() { compgen -G '/usr/lib/llvm-*/lib/libclangFormat.a' >/dev/null; }
 
 # One run of the preprocessor: this is on the way of every demo.
@@ -55,6 +58,7 @@ install_missing_packages() {
   if [ "${1:-build}" = checks ]; then
     has_command clang-format || packages+=(clang-format)
     has_command clang-tidy || packages+=(clang-tidy)
+    can_draw || packages+=(python3-matplotlib)
   fi
   [ ${#packages[@]} = 0 ] || apt_install "${packages[@]}"
 

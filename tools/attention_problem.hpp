@@ -8,6 +8,7 @@
 #include "flashbias/plan.hpp"
 #include "tools/host_tensor.hpp"
 #include "tools/manifest.hpp"
+#include "tools/npz.hpp"
 
 namespace flashbias::tools {
 
@@ -16,7 +17,7 @@ struct AttentionProblem {
   HostTensor q;
   HostTensor k;
   HostTensor v;
-  std::map<std::string, HostTensor, std::less<>> inputs;  ///< of the bias, by name
+  NamedTensors inputs;  ///< of the bias, by name
 };
 
 /// Sizes as the tensors have them; the launch checks that they agree.

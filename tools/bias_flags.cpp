@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <vector>
 
 #include "flashbias/error.hpp"
 #include "tools/suggest.hpp"
+#include "tools/window_sides.hpp"
 
 namespace flashbias::tools {
 namespace {
@@ -23,21 +23,10 @@ const T& required(const std::optional<T>& value, const BiasFlags& flags, std::st
   return *value;
 }
 
-/// `2x6x12` with the given number of sides.
-std::vector<int> window_sides(const BiasFlags& flags, std::size_t count, std::string_view example) {
+std::vector<int> required_sides(const BiasFlags& flags, std::size_t count, std::string_view example) {
   const std::string& text = required(flags.window, flags, fmt::format("--window {}", example));
-  std::vector<int> sides;
-  const char* next = text.data();
-  const char* const end = next + text.size();
-  while (true) {
-    int side = 0;
-    const auto [stop, problem] = std::from_chars(next, end, side);
-    if (problem != std::errc{} || side < 1) break;
-    sides.push_back(side);
-    if (stop == end && sides.size() == count) return sides;
-    if (stop == end || *stop != 'x') break;
-    next = stop + 1;
-  }
+  auto sides = parse_sides(text);
+  if (sides.size() == count) return sides;
   reject(fmt::format("--window {}: --bias {} takes {} sides, such as {}", text, flags.bias, count, example));
 }
 
@@ -74,13 +63,13 @@ const std::vector<NamedBias>& named_biases() {
       {"window",
        {"--window"},
        [](const BiasFlags& flags) {
-         const auto sides = window_sides(flags, 2, "24x24");
+         const auto sides = required_sides(flags, 2, "24x24");
          return bias::window_relative_position(sides[0], sides[1]);
        }},
       {"earth",
        {"--window"},
        [](const BiasFlags& flags) {
-         const auto sides = window_sides(flags, 3, "2x6x12");
+         const auto sides = required_sides(flags, 3, "2x6x12");
          return bias::earth_relative_position(sides[0], sides[1], sides[2]);
        }},
       {"distance",

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_precompile(app);
   add_cache(app);
   add_run(app);
+  add_decompose(app);
   add_doctor(app);
   add_tune(app);
   add_demo(app);

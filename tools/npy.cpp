@@ -91,6 +91,10 @@ std::string make_header(const HostTensor& tensor) {
 HostTensor read_npy(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) reject(path, "cannot be opened");
+  return read_npy(file, path);
+}
+
+HostTensor read_npy(std::istream& file, const std::filesystem::path& path) {
   std::string header(read_header_size(file, path), ' ');
   file.read(header.data(), static_cast<std::streamsize>(header.size()));
   if (!file) reject(path, "ends within its header");
@@ -106,12 +110,16 @@ HostTensor read_npy(const std::filesystem::path& path) {
 }
 
 void write_npy(const std::filesystem::path& path, const HostTensor& tensor) {
-  if (tensor.dtype == DType::bf16) return write_npy(path, convert(tensor, DType::f32));
   std::ofstream file(path, std::ios::binary);
-  file << make_header(tensor);
-  file.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
+  write_npy(file, tensor);
   file.close();
   if (!file) reject(path, "cannot be written; check the directory and its permissions");
+}
+
+void write_npy(std::ostream& file, const HostTensor& tensor) {
+  if (tensor.dtype == DType::bf16) return write_npy(file, convert(tensor, DType::f32));
+  file << make_header(tensor);
+  file.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
 }
 
 }  // namespace flashbias::tools

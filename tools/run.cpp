@@ -11,6 +11,7 @@
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "tools/config_flags.hpp"
+#include "tools/input_files.hpp"
 #include "tools/npy.hpp"
 #include "tools/output.hpp"
 #include "tools/run_attention.hpp"
@@ -44,22 +45,16 @@ void replace(HostTensor& tensor, const std::string& file) {
   if (!file.empty()) tensor = convert(read_npy(file), tensor.dtype);
 }
 
-/// `name=FILE.npy` in place of the random input of that name.
-void replace_input(AttentionProblem& problem, const std::string& assignment) {
-  const auto equals = assignment.find('=');
-  if (equals == std::string::npos) {
-    throw Error(ErrorCode::invalid_argument, fmt::format("--input {}: expected name=FILE.npy", assignment));
+/// The inputs that are given, in place of the random ones.
+void replace_inputs(AttentionProblem& problem, const std::vector<std::string>& assignments) {
+  for (const auto& [name, tensor] : read_inputs(assignments)) {
+    const auto input = problem.inputs.find(name);
+    if (input == problem.inputs.end()) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("--input: the bias has no input {}; it has {}", name, names_of(problem.inputs)));
+    }
+    input->second = convert(tensor, input->second.dtype);
   }
-  const auto name = assignment.substr(0, equals);
-  const auto input = problem.inputs.find(name);
-  if (input == problem.inputs.end()) {
-    std::vector<std::string> names;
-    for (const auto& [known, tensor] : problem.inputs) names.push_back(known);
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("--input {}: the bias has no input {}; it has {}", assignment, name,
-                            names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
-  }
-  replace(input->second, assignment.substr(equals + 1));
 }
 
 AttentionProblem make_problem(const Options& options, const KernelPlan& plan) {
@@ -67,7 +62,7 @@ AttentionProblem make_problem(const Options& options, const KernelPlan& plan) {
   replace(problem.q, options.q);
   replace(problem.k, options.k);
   replace(problem.v, options.v);
-  for (const auto& assignment : options.inputs) replace_input(problem, assignment);
+  replace_inputs(problem, options.inputs);
   for (const auto* tensor : {&problem.q, &problem.k, &problem.v}) {
     if (tensor->shape.size() == 4) continue;
     throw Error(ErrorCode::invalid_argument,
@@ -139,8 +134,8 @@ void add_run(CLI::App& app) {
   verb->add_option("--q", options->q, kRounded)->type_name("FILE.npy")->group(kGroup);
   verb->add_option("--k", options->k, kRounded)->type_name("FILE.npy")->group(kGroup);
   verb->add_option("--v", options->v, kRounded)->type_name("FILE.npy")->group(kGroup);
-  verb->add_option("--input", options->inputs, "a bias input; may be repeated")
-      ->type_name("NAME=FILE.npy")
+  verb->add_option("--input", options->inputs, "a bias input, or all that an archive holds; may be repeated")
+      ->type_name(kInputFileType)
       ->group(kGroup);
   verb->add_option("--scale", options->softmax_scale, "softmax scale; 1 / sqrt(head_dim) by default")->group(kGroup);
   verb->add_option("--seed", options->seed, "of the random tensors")->capture_default_str()->group(kGroup);

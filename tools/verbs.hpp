@@ -13,6 +13,7 @@ void add_cache(CLI::App& app);
 void add_run(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_tune(CLI::App& app);
+void add_decompose(CLI::App& app);
 void add_demo(CLI::App& app);
 
 }  // namespace flashbias::tools

@@ -125,10 +125,12 @@ struct ExprNode {
   ValueType type;
   std::vector<Expr> args{};
   std::string name{};            ///< of an input or table; the printed call of a `named` node
-  std::int64_t integer = 0;      ///< literal (boolean, integer), component index, table entries
+  std::int64_t integer = 0;      ///< literal (boolean, integer), component index, table entries, approximation's rank
   double real = 0;               ///< real literal
-  std::optional<DType> dtype{};  ///< of an input; absent: that of q, k and v
+  std::optional<DType> dtype{};  ///< of an input, or an approximation's factors; absent: that of q, k and v
   std::optional<Range> range{};  ///< of an input or index, where declared
+  /// Of `approximate`: what args[0] stands in for. Printed, compared and counted, never evaluated.
+  std::optional<Expr> approximated{};
   // Set by make_expr.
   int depth = 1;             ///< levels, this one included; at most kMaxDepth
   int nodes = 1;             ///< of the expression written out in full; at most kMaxNodes
@@ -240,6 +242,23 @@ enum class DistanceWeight : std::uint8_t {
 [[nodiscard]] Expr dense(std::optional<DType> dtype = std::nullopt);
 /// Key padding: key input `key_padding_mask` [B|1, Nk] u8: 0 hides the key (-infinity), anything else keeps it (0).
 [[nodiscard]] Expr key_padding_mask();
+
+/// An approximation that the caller allows: the inner product of supplied factors stands in for `expr`, one number a
+/// score without approximations of its own. Inputs: query input [B|1, Nq, H|1, rank] and key input [B|1, Nk, H|1,
+/// rank], named by factor_names(expr), of the dtype of q by default; rank 1 to 128. What `expr` itself reads is no
+/// input of the bias. Kernels and the reference are exact with respect to the factors; how far those are from `expr` is
+/// told where they are made: decompose.hpp finds the rank that an energy or a tolerance takes, which the config then
+/// names.
+[[nodiscard]] Expr approximate(const Expr& expr, int rank, std::optional<DType> dtype = std::nullopt);
+
+struct FactorNames {
+  std::string q;
+  std::string k;
+};
+/// Names of the factors that stand in for `expr`, so that approximations of different expressions never share them:
+/// `q_factors_` and `k_factors_`, then a named bias' call with `_` for its punctuation
+/// (`q_factors_window_relative_position_24_24`), or 16 hexadecimal digits that hash the text of any other expression.
+[[nodiscard]] FactorNames factor_names(const Expr& expr);
 
 }  // namespace bias
 }  // namespace flashbias

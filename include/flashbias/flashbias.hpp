@@ -6,6 +6,7 @@
 #include "flashbias/cache.hpp"
 #include "flashbias/config.hpp"
 #include "flashbias/cubin.hpp"
+#include "flashbias/decompose.hpp"
 #include "flashbias/device_buffer.hpp"
 #include "flashbias/doctor.hpp"
 #include "flashbias/error.hpp"

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "flashbias/bias.hpp"
 #include "tests/codegen/integer_value.hpp"
@@ -146,7 +148,51 @@ TEST_CASE("named biases are written in the language") {
   CHECK(distance(DistanceWeight::per_key) == "-key_input(distance_weight) * " + square);
 }
 
+TEST_CASE("approximate is the product of factors named after what they stand in for") {
+  const Expr window = approximate(window_relative_position(24, 24), 16);
+  CHECK(to_string(window) == "approximate(window_relative_position(24, 24), 16)");
+  CHECK(to_string(window.arg(0)) ==
+        "dot(query_input(q_factors_window_relative_position_24_24, 16, like_q), "
+        "key_input(k_factors_window_relative_position_24_24, 16, like_q))");
+  CHECK(to_string(approximate(-abs(q_index() - kv_index()), 4, DType::f32)) ==
+        "approximate(-abs(q_index() - kv_index()), 4, f32)");
+  CHECK(equal(parse_expr(to_string(window)), window));
+  CHECK_FALSE(equal(window, approximate(window_relative_position(24, 24), 15)));
+}
+
+TEST_CASE("approximations of different expressions have factors of different names") {
+  const Expr distance = abs(q_index() - kv_index());
+  std::set<std::string> names;
+  const std::vector<Expr> exprs{
+      distance, -distance,         distance + 1,           alibi(),
+      dense(),  dense(DType::f32), t5_relative_position(), t5_relative_position(32, 128, false)};
+  for (const Expr& expr : exprs) {
+    CHECK_NOTHROW((void)approximate(expr, 8));
+    names.insert(factor_names(expr).q);
+    names.insert(factor_names(expr).k);
+  }
+  CHECK(names.size() == 2 * exprs.size());
+  CHECK(factor_names(dense()).q == "q_factors_dense");
+  // Part of saved files: it must never change.
+  CHECK(factor_names(distance).k == "k_factors_5f14356e4f24b221");
+}
+
+TEST_CASE("what an approximation stands in for counts toward the bounds of an expression") {
+  Expr wide = q_index() * kv_index();
+  for (int i = 0; i < 10; ++i) wide = wide + wide;  // 4095 operations and operands
+  CHECK_NOTHROW((void)(approximate(wide, 4) + 1.0));
+  CHECK(says(rejection([&] { (void)(approximate(wide, 4) + approximate(wide, 4)); }), "operations when written out"));
+}
+
 TEST_CASE("parameters out of range are named") {
+  CHECK(rejection([] { (void)approximate(alibi(), 0); }) == "approximate has rank 0; 1 to 128 are accepted");
+  CHECK(rejection([] { (void)approximate(alibi(), 129); }) == "approximate has rank 129; 1 to 128 are accepted");
+  CHECK(rejection([] { (void)approximate(q_index() < 3, 4); }) ==
+        "approximate is given `q_index() < 3` (boolean); it takes what gives one number a score");
+  CHECK(says(rejection([] { (void)approximate(query_input("x", 3), 4); }), "(real[3])"));
+  CHECK(
+      rejection([] { (void)approximate(approximate(alibi(), 4) + 1.0, 4); }) ==
+      "approximate is given `approximate(alibi(), 4) + 1.0`, which holds an approximation; approximate the whole once");
   CHECK(rejection([] { (void)low_rank(0); }) == "low_rank has rank 0; 1 to 128 are accepted");
   CHECK(rejection([] { (void)low_rank(200); }) == "low_rank has rank 200; 1 to 128 are accepted");
   CHECK(rejection([] { (void)squared_distance(0); }) == "squared_distance has dims 0; 1 to 128 are accepted");

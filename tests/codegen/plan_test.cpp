@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,32 @@ TEST_CASE("each named bias has the lowering that suits it") {
 TEST_CASE("terms are lowered one by one") {
   CHECK(lowerings(bias::alibi() + bias::low_rank(8) + bias::key_padding_mask() + bias::query_input("shift"), true) ==
         Lowerings{Lowering::key_column, Lowering::factors, Lowering::key_column, Lowering::dropped});
+}
+
+TEST_CASE("an approximation is lowered to its factors, and explained as one") {
+  const Expr approximation = bias::approximate(bias::window_relative_position(24, 24), 24);
+  const KernelPlan made = plan_of(approximation + bias::approximate(bias::dense(), 8));
+  REQUIRE(made.terms.size() == 2);
+  CHECK(made.terms[0].lowering == Lowering::factors);
+  CHECK(made.terms[1].lowering == Lowering::factors);
+  std::set<std::string> inputs;
+  for (const InputSpec& input : made.inputs) inputs.insert(input.name);
+  CHECK(inputs == std::set<std::string>{"q_factors_window_relative_position_24_24",
+                                        "k_factors_window_relative_position_24_24", "q_factors_dense",
+                                        "k_factors_dense"});
+  const std::string text = explain(made);
+  CHECK(text.find("an approximation of window_relative_position(24, 24): exact for the factors supplied as "
+                  "q_factors_window_relative_position_24_24 and k_factors_window_relative_position_24_24") !=
+        std::string::npos);
+  CHECK(explain_json(made).find("\"approximates\": [\n        \"dense()\"") != std::string::npos);
+  CHECK(explain(plan_of(bias::low_rank(8))).find("approximation") == std::string::npos);
+}
+
+TEST_CASE("two approximations of one expression at different ranks are told apart") {
+  const std::string message = testing::message_of(ErrorCode::invalid_config, [] {
+    static_cast<void>(plan_of(bias::approximate(bias::alibi(), 4) + bias::approximate(bias::alibi(), 8)));
+  });
+  CHECK(message.find("'q_factors_alibi' is used both as") != std::string::npos);
 }
 
 TEST_CASE("a linear bias is split however it is written") {

@@ -143,7 +143,7 @@ Expr RandomExpr::leaf() {
 }
 
 Expr RandomExpr::named() {
-  switch (below(12)) {
+  switch (below(13)) {
     case 0:
       return alibi();
     case 1:
@@ -166,6 +166,8 @@ Expr RandomExpr::named() {
       return dense(DType::bf16);
     case 10:
       return none();
+    case 11:
+      return approximate(integer(below(2)), 1 + below(128), below(2) == 0 ? std::nullopt : std::optional(DType::f32));
     default:
       return key_padding_mask();
   }

@@ -40,6 +40,7 @@ std::vector<Expr> all_biases() {
       log(1.0 + abs(head_scalar("gate")) *
                     dot(query_input("a", 2) - key_input("b", 2), query_input("a", 2) - key_input("b", 2))),
       query_input("shift") + key_input("height") * head_scalar("gain"),
+      approximate(window_relative_position(24, 24), 16) + approximate(-abs(difference), 5),
   };
 }
 

@@ -20,7 +20,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 TEST_CASE("command: version and help") {
   CHECK(run_command("--version").out == "flashbias " FLASHBIAS_VERSION "\n");
   for (const std::string verb : {"emit", "explain", "compile", "precompile", "cache", "cache list", "cache verify",
-                                 "cache clear", "run", "doctor", "demo"}) {
+                                 "cache clear", "run", "decompose", "doctor", "demo"}) {
     const auto help = run_command(verb + " --help");
     INFO(verb);
     CHECK(help.status == 0);
