@@ -43,6 +43,8 @@ flashbias_status status_of(ErrorCode code) {
       return FLASHBIAS_DRIVER_MISSING;
     case ErrorCode::compile_failed:
       return FLASHBIAS_COMPILE_FAILED;
+    case ErrorCode::not_precompiled:
+      return FLASHBIAS_NOT_PRECOMPILED;
     case ErrorCode::cuda:
       return FLASHBIAS_CUDA;
     case ErrorCode::cache:

@@ -14,6 +14,8 @@ libraries=(
   openssl/evp.h:libssl-dev
   dlpack/dlpack.h:libdlpack-dev
   gmpxx.h:libgmp-dev
+  zstd.h:libzstd-dev
+  toml++/toml.h:libtomlplusplus-dev
 )
 
 has_command() { command -v "$1" >/dev/null; }

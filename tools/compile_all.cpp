@@ -13,9 +13,9 @@
 namespace flashbias::tools {
 namespace {
 
-CompileOutcome compile_one(const AttentionConfig& config, const std::optional<std::filesystem::path>& cache) {
+CompileOutcome compile_one(const AttentionConfig& config, jit::KernelCache& cache) {
   try {
-    return {.kernel = jit::get_cubin(config, cache), .error = {}};
+    return {.kernel = cache.get_cubin(config), .error = {}};
   } catch (const Error& error) {
     return {.kernel = std::nullopt, .error = error.what()};
   }
@@ -23,8 +23,7 @@ CompileOutcome compile_one(const AttentionConfig& config, const std::optional<st
 
 }  // namespace
 
-std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs,
-                                        const std::optional<std::filesystem::path>& cache, int threads,
+std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs, jit::KernelCache& cache, int threads,
                                         const CompileObserver& observer) {
   std::vector<CompileOutcome> outcomes(configs.size());
   std::atomic<std::size_t> next = 0;
@@ -47,6 +46,12 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
 std::optional<std::filesystem::path> cache_directory(const std::string& text) {
   if (text.empty()) return std::nullopt;
   return text;
+}
+
+jit::Options cache_options(const std::string& text) {
+  jit::Options options = jit::Options::from_environment();
+  if (!text.empty()) options.cache_dir = text;
+  return options;
 }
 
 std::string compile_time_text(const jit::CachedCubin& kernel) {

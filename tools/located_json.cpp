@@ -93,24 +93,27 @@ std::string syntax_problem(const json::parse_error& error) {
 
 }  // namespace
 
-LocatedJson::LocatedJson(std::string_view text, std::string file) : file_(std::move(file)) {
+LocatedJson LocatedJson::from_json(std::string_view text, std::string file) {
+  LocatedJson document(std::move(file));
   int line = 1;
   PathTracker tracker;
   const auto locate = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
     const auto path = tracker.visit(event, parsed);
-    if (!path.empty() && !lines_.emplace(path, line).second) {
-      throw Error(ErrorCode::parse, fmt::format("{}:{}: {} is given twice", file_, line, parsed.dump()));
+    if (!path.empty() && !document.lines_.emplace(path, line).second) {
+      throw Error(ErrorCode::parse, fmt::format("{}:{}: {} is given twice", document.file_, line, parsed.dump()));
     }
     return true;
   };
   try {
-    root_ = json::parse(LineCounter(text.data(), line), LineCounter(text.data() + text.size(), line), locate);
+    document.root_ = json::parse(LineCounter(text.data(), line), LineCounter(text.data() + text.size(), line), locate,
+                                 /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    return document;
   } catch (const json::parse_error& error) {
     const auto before = text.substr(0, std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0));
     const auto newline = before.rfind('\n');
     const auto column = before.size() - (newline == std::string::npos ? 0 : newline + 1) + 1;
-    throw Error(ErrorCode::parse, fmt::format("{}:{}:{}: {}", file_, std::ranges::count(before, '\n') + 1, column,
-                                              syntax_problem(error)));
+    throw Error(ErrorCode::parse, fmt::format("{}:{}:{}: {}", document.file_, std::ranges::count(before, '\n') + 1,
+                                              column, syntax_problem(error)));
   }
 }
 

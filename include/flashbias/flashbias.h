@@ -26,7 +26,8 @@ typedef enum flashbias_status {
   FLASHBIAS_CUDA = 8,
   FLASHBIAS_CACHE = 9,
   FLASHBIAS_IO = 10,
-  FLASHBIAS_INTERNAL = 11
+  FLASHBIAS_INTERNAL = 11,
+  FLASHBIAS_NOT_PRECOMPILED = 12
 } flashbias_status;
 
 /* A kernel handle; free with flashbias_kernel_free. Safe to use from many threads. */

@@ -21,7 +21,9 @@ namespace {
 
 using Calls = std::vector<std::string>;
 
-std::size_t cached_cubins() { return cache::DiskStore(cache::DiskStore::default_directory()).list().size(); }
+std::filesystem::path cache_directory() { return *jit::Options::from_environment().cache_dir; }
+
+std::size_t cached_cubins() { return cache::DiskStore(cache_directory()).list().size(); }
 
 /// The store's directory cannot be made while it lives: a file has its name.
 class UnusableCache {
@@ -35,7 +37,7 @@ class UnusableCache {
   UnusableCache& operator=(const UnusableCache&) = delete;
 
  private:
-  std::filesystem::path directory_ = cache::DiskStore::default_directory();
+  std::filesystem::path directory_ = cache_directory();
 };
 
 int count(const std::string& text, const std::string& word) {
@@ -121,5 +123,5 @@ TEST_CASE("an unusable cache costs one warning a process, and no kernel") {
   CHECK(jit::get({.head_dim = 64}).resources().registers > 0);
   CHECK(jit::get({.head_dim = 72}).resources().registers > 0);
   CHECK(count(errors.text(), "flashbias: warning: ") == 1);
-  CHECK(says(errors.text(), cache::DiskStore::default_directory().string()));
+  CHECK(says(errors.text(), cache_directory().string()));
 }
