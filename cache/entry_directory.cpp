@@ -85,7 +85,7 @@ void write_entry(const FileDescriptor& directory, const Entry& entry) {
   write_file(directory, kCubinFile, entry.cubin.data(), entry.cubin.size());
   write_file(directory, kSourceFile, entry.source.data(), entry.source.size());
   write_file(directory, kManifestFile, manifest.data(), manifest.size());
-  write_file(directory, kUsesFile, "", 0);
+  write_file(directory, kUsesFile, "", 0, Durability::none);
   synchronise(directory);
 }
 

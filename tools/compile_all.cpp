@@ -35,7 +35,8 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
       observer(i, outcomes[i]);
     }
   };
-  const auto wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency();
+  // One more than there are cores: each also waits for the disk as it publishes.
+  const auto wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency() + 1;
   std::vector<std::jthread> pool;
   for (std::size_t i = 1; i < std::min(wanted, configs.size()); ++i) pool.emplace_back(work);
   work();

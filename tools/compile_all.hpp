@@ -21,8 +21,9 @@ struct CompileOutcome {
 /// Called as each config is done, one call at a time.
 using CompileObserver = std::function<void(std::size_t index, const CompileOutcome& outcome)>;
 
-/// Compiles on `threads` threads (0: all cores); outcomes in the order of the configs. A failure stops nothing. Threads
-/// of one process serve: NVRTC takes no lock across a compile of sources without headers, which ours are.
+/// Compiles on `threads` threads (0: as many as keep all cores busy); outcomes in the order of the configs. A failure
+/// stops nothing. Threads of one process serve: NVRTC takes no lock across a compile of sources without headers, which
+/// ours are.
 std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs, jit::KernelCache& cache, int threads,
                                         const CompileObserver& observer);
 

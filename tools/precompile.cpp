@@ -187,7 +187,7 @@ void add_precompile(CLI::App& app) {
   verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md");
   verb->add_flag("--add", options->add, "with --pack: keep what the file holds already");
   verb->add_flag("-n,--dry-run", options->dry_run, "only say what would be compiled");
-  verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; all cores by default")
+  verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; by default what keeps all cores busy")
       ->check(CLI::PositiveNumber);
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { precompile(*options); });

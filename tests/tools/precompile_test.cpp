@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -111,6 +113,30 @@ TEST_CASE("precompile: after a kill it goes on where it was") {
   CHECK(resumed.size() == 12);
   CHECK(cached == finished);
   CHECK(run_command("cache verify --cache '" + deployment.cache + "'").status == 0);
+}
+
+TEST_CASE("precompile: on a terminal, one line tells count, rate, time left and kernel") {
+  const Deployment deployment("{head_dim = 16, causal = [false, true]}");
+  int terminal = -1;
+  const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    execl(FLASHBIAS_COMMAND, FLASHBIAS_COMMAND, "precompile", "--manifest", deployment.manifest.c_str(), "--cache",
+          deployment.cache.c_str(), "--arch", "sm_80", nullptr);
+    _exit(127);
+  }
+  std::string shown;
+  std::array<char, 4096> buffer{};
+  for (ssize_t size = 0; (size = read(terminal, buffer.data(), buffer.size())) > 0;) {
+    shown.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  close(terminal);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(says(shown, "\r\033[Kcompiling [###############...............] 1/2, "));
+  CHECK(says(shown, "/s, 0 s left: a, causal="));
+  CHECK(says(shown, "[##############################] 2/2, "));
 }
 
 TEST_CASE("precompile: what a command line lacks is said") {
