@@ -74,7 +74,11 @@ std::optional<Manifest> DiskStore::manifest(const std::string& key) const try {
 std::string DiskStore::source(const std::string& key) const {
   const auto store = open_store(directory_);
   if (!store) throw Error(ErrorCode::cache, fmt::format("there is no cache directory {}", directory_.string()));
-  return read_entry(open_entry(*store, key), key).source;
+  try {
+    return read_entry(open_entry(*store, key), key).source;
+  } catch (const Error& error) {
+    throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}", key, error.what()));
+  }
 }
 
 std::string_view to_string(MissReason reason) noexcept {

@@ -149,4 +149,17 @@ const char* flashbias_kernel_explain(const flashbias_kernel* kernel) {
 
 const char* flashbias_kernel_key(const flashbias_kernel* kernel) { return kernel->kernel.key().data(); }
 
+int flashbias_get_counters(flashbias_counters* counters) {
+  return guard([&] {
+    require("counters", counters);
+    const flashbias::jit::Counters read = flashbias::jit::default_cache().counters();
+    *counters = {.memory_hits = read.memory_hits,
+                 .pack_hits = read.pack_hits,
+                 .disk_hits = read.disk_hits,
+                 .compiles = read.compiles,
+                 .failures = read.failures,
+                 .compile_ms = read.compile_ms};
+  });
+}
+
 }  // extern "C"

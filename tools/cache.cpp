@@ -92,7 +92,7 @@ void verify(const Options& options) {
 /// The one entry whose key begins so.
 DiskStore::Status find_entry(const Options& options, const DiskStore& store) {
   Statuses found;
-  for (auto& entry : store.verify()) {
+  for (auto& entry : store.list()) {
     if (entry.key.starts_with(options.key)) found.push_back(std::move(entry));
   }
   if (found.size() == 1) return std::move(found.front());
@@ -103,9 +103,6 @@ DiskStore::Status find_entry(const Options& options, const DiskStore& store) {
 void show(const Options& options) {
   const auto store = options.store();
   const auto entry = find_entry(options, store);
-  if (!entry.problem.empty()) {
-    throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}", entry.key, entry.problem));
-  }
   const auto source = store.source(entry.key);
   if (options.json) {
     Json json = to_json(entry);

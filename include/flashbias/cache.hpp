@@ -107,7 +107,7 @@ class DiskStore {
                                           Miss* why_not = nullptr) const;
   /// Key of the entry last published for a config; nothing where there was none.
   [[nodiscard]] std::optional<std::string> latest_key(const std::string& config) const;
-  /// Source of an entry. Throws Error(cache) where it cannot be read.
+  /// Source of an entry, all of which is verified. Throws Error(cache) where it is bad or absent.
   [[nodiscard]] std::string source(const std::string& key) const;
   /// Manifest of an entry, its other files unread; nothing where there is no sound one.
   [[nodiscard]] std::optional<Manifest> manifest(const std::string& key) const;

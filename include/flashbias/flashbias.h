@@ -52,6 +52,16 @@ typedef struct flashbias_arguments {
   float softmax_scale;
 } flashbias_arguments;
 
+/* What became of the kernels that this process asked for; see jit::Counters in flashbias/jit.hpp. */
+typedef struct flashbias_counters {
+  unsigned long long memory_hits;
+  unsigned long long pack_hits;
+  unsigned long long disk_hits;
+  unsigned long long compiles;
+  unsigned long long failures;
+  double compile_ms;
+} flashbias_counters;
+
 /* "major.minor.patch" */
 const char* flashbias_version(void);
 
@@ -68,6 +78,8 @@ int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* 
 /* The kernel's plan as text (NULL where that fails), and its cache key; valid as long as the kernel. */
 const char* flashbias_kernel_explain(const flashbias_kernel* kernel);
 const char* flashbias_kernel_key(const flashbias_kernel* kernel);
+
+int flashbias_get_counters(flashbias_counters* counters);
 
 #ifdef __cplusplus
 }

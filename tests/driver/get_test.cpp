@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flashbias/cache.hpp"
+#include "flashbias/flashbias.h"
 #include "flashbias/jit.hpp"
 #include "tests/captured_stderr.hpp"
 #include "tests/driver/allocations.hpp"
@@ -98,6 +99,21 @@ TEST_CASE("threads that ask for one new config compile and load it once") {
   threads.clear();
   CHECK(calls.count("cuLibraryLoadData") == 1);
   CHECK(cached_cubins() == before + 1);
+}
+
+TEST_CASE("the C API gets a kernel and counts how") {
+  flashbias_counters before;
+  flashbias_counters after;
+  REQUIRE(flashbias_get_counters(&before) == FLASHBIAS_OK);
+  for (int i = 0; i < 2; ++i) {
+    flashbias_kernel* kernel = nullptr;
+    REQUIRE(flashbias_get("head_dim=80", &kernel) == FLASHBIAS_OK);
+    flashbias_kernel_free(kernel);
+  }
+  REQUIRE(flashbias_get_counters(&after) == FLASHBIAS_OK);
+  CHECK(after.compiles == before.compiles + 1);
+  CHECK(after.memory_hits == before.memory_hits + 1);
+  CHECK(after.compile_ms > before.compile_ms);
 }
 
 TEST_CASE("a GPU older than Ampere is refused by its compute capability") {
