@@ -85,10 +85,13 @@ class PathTracker {
 };
 
 /// The library's message without its own prefix and position.
-std::string syntax_problem(const json::parse_error& error) {
-  const std::string_view message = error.what();
-  const auto start = message.find(": ");
-  return std::string(start == std::string::npos ? message : message.substr(start + 2));
+std::string syntax_problem(const json::exception& error) {
+  std::string_view message = error.what();
+  for (const std::string_view end : {"] ", ": "}) {
+    if (const auto found = message.find(end); found != std::string_view::npos)
+      message.remove_prefix(found + end.size());
+  }
+  return std::string(message);
 }
 
 }  // namespace
@@ -97,7 +100,11 @@ LocatedJson LocatedJson::from_json(std::string_view text, std::string file) {
   LocatedJson document(std::move(file));
   int line = 1;
   PathTracker tracker;
-  const auto locate = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
+  const auto locate = [&](int depth, json::parse_event_t event, json& parsed) {
+    constexpr int kMaxDepth = 64;
+    if (depth > kMaxDepth) {
+      throw Error(ErrorCode::parse, fmt::format("{}:{}: is nested deeper than {}", document.file_, line, kMaxDepth));
+    }
     const auto path = tracker.visit(event, parsed);
     if (!path.empty() && !document.lines_.emplace(path, line).second) {
       throw Error(ErrorCode::parse, fmt::format("{}:{}: {} is given twice", document.file_, line, parsed.dump()));
@@ -114,6 +121,8 @@ LocatedJson LocatedJson::from_json(std::string_view text, std::string file) {
     const auto column = before.size() - (newline == std::string::npos ? 0 : newline + 1) + 1;
     throw Error(ErrorCode::parse, fmt::format("{}:{}:{}: {}", document.file_, std::ranges::count(before, '\n') + 1,
                                               column, syntax_problem(error)));
+  } catch (const json::exception& error) {  // a number that is too large, for one
+    throw Error(ErrorCode::parse, fmt::format("{}:{}: {}", document.file_, line, syntax_problem(error)));
   }
 }
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <string>
 
 #include "flashbias/error.hpp"
 #include "tools/located_json.hpp"
+#include "tools/toml.hpp"
 
 namespace flashbias::tools {
 namespace {

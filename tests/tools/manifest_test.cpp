@@ -49,6 +49,8 @@ TEST_CASE("manifest: errors name the file, the line and the remedy") {
       {"{\n  \"kernels\": [\n    {\"name\" \"a\"}\n  ]\n}", "m.json:3:"},
       {"", "m.json:1:1: "},
       {"[]", "m.json: manifest: expected an object"},
+      {"{\n\"kernels\": 1e999}", "m.json:2: number overflow"},
+      {std::string(1000, '['), "m.json:1: is nested deeper than 64"},
       {"{\n\"kernles\": []}", "m.json:2: manifest: unknown field \"kernles\"; did you mean \"kernels\"?"},
       {"{\n\"kernels\": []}", "m.json:2: manifest: expected \"kernels\": [...] with at least one entry"},
       {manifest_with(""), "m.json:3: kernels[0]: field \"name\" is missing"},
@@ -130,6 +132,8 @@ TEST_CASE("manifest: errors in TOML and in products name the place, too") {
   CHECK(error_of("[[kernels]]\nname = \"a\"\nconfig = \n", "m.toml").starts_with("m.toml:3:"));
   CHECK(error_of("[[kernels]]\nname = \"a\"\nconfg = \"\"\n", "m.toml") ==
         "m.toml:3: \"a\": unknown field \"confg\"; did you mean \"config\"?");
+  CHECK(error_of("\xef\xbb\xbb\x10", "m.toml").starts_with("m.toml:1:1: "));
+  CHECK(error_of("name = é", "m.toml").starts_with("m.toml:1:"));
   CHECK(error_of("[[kernels]]\nname = 1979-05-27\n", "m.toml").starts_with("m.toml:2:8: expected a text, number"));
   const Rejected cases[] = {
       {"\"name\": \"a\",\n\"config\": {\"head_dim\": [16, 7]}", "m.json:4: \"a\": config: head_dim is 7"},
