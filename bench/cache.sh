@@ -15,27 +15,15 @@ printf '%s, %s cores; load %s\n\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinf
 
 "$build/bin/flashbias_cache_bench" "$work"
 
+printf '\n'
+"$build/bin/flashbias_precompile_bench" examples/models.json "$work"
+
 # The model zoo for all architectures, each time from nothing.
 precompile() {
   rm -rf "$work/zoo"
-  "$flashbias" precompile --manifest examples/models.json --arch sm_80,sm_86,sm_89,sm_90a,sm_100,sm_120 --cache "$work/zoo" "$@" 2>/dev/null
+  "$flashbias" precompile --manifest examples/models.json --arch sm_80,sm_86,sm_89,sm_90a,sm_100,sm_120 \
+    --cache "$work/zoo" "$@" 2>/dev/null
 }
-printf '\n'
-for jobs in 1 2 3; do
-  start=$(date +%s.%N)
-  precompile -j "$jobs" --json >"$work/precompile.json"
-  python3 - "$work/precompile.json" "$jobs" "$(date +%s.%N)" "$start" <<'PYTHON'
-import json
-import sys
-
-kernels = {kernel["key"]: kernel for kernel in json.load(open(sys.argv[1]))["kernels"] if not kernel["cached"]}
-seconds = float(sys.argv[3]) - float(sys.argv[4])
-compiling = sum(kernel["compile_ms"] for kernel in kernels.values()) / 1000
-print(f"precompile -j {sys.argv[2]}: {len(kernels)} kernels in {seconds:.2f} s, {60 * len(kernels) / seconds:.0f} a minute; "
-      f"compile times together {compiling:.2f} s")
-PYTHON
-done
-
 precompile --pack "$work/zoo.fbpack" >/dev/null
 precompile --pack "$work/again.fbpack" >/dev/null
 cmp "$work/zoo.fbpack" "$work/again.fbpack" && printf 'two packs, each from nothing, are the same bytes\n'
