@@ -2,12 +2,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
+#include "cache/latest.hpp"
 #include "cache/store_directory.hpp"
+#include "cache/store_state.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 
@@ -24,44 +24,75 @@ bool is_current(const FileDescriptor& store, const std::string& key, const FileD
          open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
-void set_aside(const FileDescriptor& store, const fs::path& directory, const std::string& key, const char* problem) {
+/// What became of a bad entry.
+std::string set_aside(const FileDescriptor& store, const std::string& key) {
   const std::string aside = unique_name(key, kSetAside);
-  const bool renamed = rename_at(store, key.c_str(), aside.c_str());
-  fmt::print(
-      stderr, "flashbias: warning: the cache entry {} is bad ({}); {}\n", (directory / key).string(), problem,
-      renamed ? fmt::format("it is kept as {} and will be rebuilt", aside) : "it cannot be renamed and is ignored");
+  return rename_at(store, key.c_str(), aside.c_str()) ? fmt::format("it is kept as {}", aside)
+                                                      : "it cannot be renamed and is ignored";
 }
 
 }  // namespace
 
-DiskStore::DiskStore(const fs::path& directory) : directory_(fs::absolute(directory)) {}
+DiskStore::DiskStore(const fs::path& directory, std::uintmax_t limit)
+    : directory_(fs::absolute(directory)), limit_(limit), shared_(std::make_shared<Shared>()) {}
 
-fs::path DiskStore::default_directory() {
-  const auto variable = [](const char* name) -> fs::path {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
+std::optional<Entry> DiskStore::load(const std::string& key, bool with_source, Miss* why_not) const {
+  const auto miss = [&](MissReason reason, std::string detail) {
+    if (why_not != nullptr) *why_not = {.reason = reason, .detail = std::move(detail)};
+    return std::nullopt;
   };
-  if (fs::path chosen = variable("FLASHBIAS_CACHE_DIR"); !chosen.empty()) return chosen;
-  // The XDG specification has relative paths ignored.
-  if (const fs::path caches = variable("XDG_CACHE_HOME"); caches.is_absolute()) return caches / "flashbias";
-  if (const fs::path home = variable("HOME"); !home.empty()) return home / ".cache" / "flashbias";
-  throw Error(ErrorCode::cache, "there is no place for the cache; set FLASHBIAS_CACHE_DIR, XDG_CACHE_HOME or HOME");
-}
-
-std::optional<Entry> DiskStore::load(const std::string& key, bool with_source) const {
   const auto store = open_store(directory_);
-  if (!store) return std::nullopt;
+  if (!store) return miss(MissReason::absent, "");
+  shared_->in_use.hold(*store, key);
   const FileDescriptor directory = open_entry(*store, key);
-  if (!directory.is_open() && errno == ENOENT) return std::nullopt;
+  if (!directory.is_open() && errno == ENOENT) return miss(MissReason::absent, "");
   try {
     Entry entry = read_entry(directory, key);
     if (!with_source) entry.source.clear();
+    count_use(*store, directory);
     return entry;
   } catch (const Error& error) {
     // Where it is no longer current, another process has cleared it or set it aside while it was read.
-    if (is_current(*store, key, directory)) set_aside(*store, directory_, key, error.what());
-    return std::nullopt;
+    if (!is_current(*store, key, directory)) return miss(MissReason::absent, "");
+    return miss(MissReason::corrupt, fmt::format("{}; {}", error.what(), set_aside(*store, key)));
   }
+}
+
+std::optional<std::string> DiskStore::latest_key(const std::string& config) const {
+  const auto store = open_store(directory_);
+  return store ? read_latest(*store, config) : std::nullopt;
+}
+
+std::optional<Manifest> DiskStore::manifest(const std::string& key) const try {
+  const auto store = open_store(directory_);
+  if (!store) return std::nullopt;
+  return read_manifest(open_entry(*store, key));
+} catch (const Error&) {
+  return std::nullopt;
+}
+
+std::string DiskStore::source(const std::string& key) const {
+  const auto store = open_store(directory_);
+  if (!store) throw Error(ErrorCode::cache, fmt::format("there is no cache directory {}", directory_.string()));
+  try {
+    return read_entry(open_entry(*store, key), key).source;
+  } catch (const Error& error) {
+    throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}", key, error.what()));
+  }
+}
+
+std::string_view to_string(MissReason reason) noexcept {
+  switch (reason) {
+    case MissReason::absent:
+      return "absent";
+    case MissReason::version:
+      return "version";
+    case MissReason::corrupt:
+      return "corrupt";
+    case MissReason::unusable:
+      return "unusable";
+  }
+  return "unknown";
 }
 
 }  // namespace flashbias::cache

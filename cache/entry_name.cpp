@@ -7,7 +7,9 @@
 namespace flashbias::cache {
 namespace {
 
-constexpr std::size_t kKeyLength = 64;
+bool has_stage(std::string_view name, std::string_view stage) {
+  return is_key(key_of(name)) && name.substr(key_of(name).size()).starts_with(stage);
+}
 
 }  // namespace
 
@@ -20,9 +22,11 @@ bool is_key(std::string_view name) {
   return name.size() == kKeyLength && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-bool is_set_aside(std::string_view name) {
-  return is_key(key_of(name)) && name.substr(kKeyLength).starts_with(kSetAside);
-}
+bool is_unfinished(std::string_view name) { return has_stage(name, kUnfinished); }
+
+bool is_dead_weight(std::string_view name) { return is_unfinished(name) || has_stage(name, kRemoved); }
+
+bool is_leftover(std::string_view name) { return is_dead_weight(name) || has_stage(name, kSetAside); }
 
 std::string_view key_of(std::string_view name) { return name.substr(0, kKeyLength); }
 

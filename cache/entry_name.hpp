@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,11 +11,17 @@ inline constexpr std::string_view kUnfinished = ".new-";  ///< before its public
 inline constexpr std::string_view kSetAside = ".bad-";    ///< failed its checks
 inline constexpr std::string_view kRemoved = ".old-";     ///< about to be deleted
 
+inline constexpr std::size_t kKeyLength = 64;
+
 /// A name that nobody else takes, on any host that shares the directory.
 [[nodiscard]] std::string unique_name(std::string_view key, std::string_view stage);
 
 [[nodiscard]] bool is_key(std::string_view name);
-[[nodiscard]] bool is_set_aside(std::string_view name);
+/// An entry on the way in or out: unfinished, set aside or removed.
+[[nodiscard]] bool is_leftover(std::string_view name);
+[[nodiscard]] bool is_unfinished(std::string_view name);
+/// A leftover that is unfinished or removed.
+[[nodiscard]] bool is_dead_weight(std::string_view name);
 
 /// The key in front of a name.
 [[nodiscard]] std::string_view key_of(std::string_view name);

@@ -32,10 +32,15 @@ bool rename_at(const FileDescriptor& directory, const char* from, const char* to
   return renameat(directory.get(), from, directory.get(), to) == 0;
 }
 
-std::string read_file(const FileDescriptor& directory, const char* name) {
-  const FileDescriptor file = open_at(directory, name, O_RDONLY | O_NOFOLLOW);
+std::string read_file(const FileDescriptor& directory, const char* name, std::size_t limit) {
+  // Opening a pipe that was planted here would wait for its writer.
+  const FileDescriptor file = open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat status {};
   if (!file.is_open() || fstat(file.get(), &status) != 0) throw_errno(fmt::format("open {}", name));
+  if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::cache, fmt::format("{} is no regular file", name));
+  if (static_cast<std::size_t>(status.st_size) > limit) {
+    throw Error(ErrorCode::cache, fmt::format("{} has {} bytes, expected at most {}", name, status.st_size, limit));
+  }
   std::string contents(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t done = 0;
   while (done < contents.size()) {
@@ -49,7 +54,8 @@ std::string read_file(const FileDescriptor& directory, const char* name) {
   return contents;
 }
 
-void write_file(const FileDescriptor& directory, const char* name, const void* data, std::size_t size) {
+void write_file(const FileDescriptor& directory, const char* name, const void* data, std::size_t size,
+                Durability durability) {
   const FileDescriptor file = open_at(directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (!file.is_open()) throw_errno(fmt::format("create {}", name));
   const char* rest = static_cast<const char*>(data);
@@ -60,7 +66,8 @@ void write_file(const FileDescriptor& directory, const char* name, const void* d
     rest += count;
     size -= static_cast<std::size_t>(count);
   }
-  if (fsync(file.get()) != 0) throw_errno(fmt::format("write {} to the disk", name));
+  if (durability == Durability::on_disk && fsync(file.get()) != 0)
+    throw_errno(fmt::format("write {} to the disk", name));
 }
 
 void synchronise(const FileDescriptor& directory) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace flashbias::cache {
@@ -32,11 +33,17 @@ class FileDescriptor {
 /// Renames within a directory; false where that fails, with errno.
 [[nodiscard]] bool rename_at(const FileDescriptor& directory, const char* from, const char* to);
 
-/// Contents of a file that is no link. Throws Error(cache).
-[[nodiscard]] std::string read_file(const FileDescriptor& directory, const char* name);
+/// Contents of a regular file that is no link and not larger than `limit` bytes. Throws Error(cache).
+[[nodiscard]] std::string read_file(const FileDescriptor& directory, const char* name, std::size_t limit);
 
-/// Creates a file (mode 0600) and waits until it is on the disk. Throws Error(cache).
-void write_file(const FileDescriptor& directory, const char* name, const void* data, std::size_t size);
+enum class Durability : std::uint8_t {
+  none,
+  on_disk,  ///< waits until it is there
+};
+
+/// Creates a file (mode 0600). Throws Error(cache).
+void write_file(const FileDescriptor& directory, const char* name, const void* data, std::size_t size,
+                Durability durability = Durability::on_disk);
 
 /// Waits until the names in a directory are on the disk. Throws Error(cache).
 void synchronise(const FileDescriptor& directory);

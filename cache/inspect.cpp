@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <system_error>
+#include <utility>
 
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
+#include "cache/eviction.hpp"
+#include "cache/latest.hpp"
 #include "cache/store_directory.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
@@ -12,30 +13,24 @@
 namespace flashbias::cache {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// Names in a directory that satisfy a predicate, sorted.
-template <class Predicate>
-std::vector<std::string> names_in(const fs::path& directory, Predicate predicate) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    if (std::string name = entry->path().filename().string(); predicate(name)) names.push_back(std::move(name));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 /// What `read` finds in each entry, or why it could not.
 template <class Read>
-std::vector<DiskStore::Status> examine(const fs::path& directory, Read read) {
+std::vector<DiskStore::Status> examine(const std::filesystem::path& directory, Read read) {
   std::vector<DiskStore::Status> statuses;
   const auto store = open_store(directory);
   if (!store) return statuses;
-  for (const auto& key : names_in(directory, is_key)) {
-    DiskStore::Status status{.key = key, .manifest = std::nullopt, .problem = {}};
+  for (auto& key : names_in(directory, is_key)) {
+    const FileDescriptor entry = open_entry(*store, key);
+    const EntryUsage usage = examine_usage(entry);
+    DiskStore::Status status{.key = std::move(key),
+                             .manifest = std::nullopt,
+                             .problem = {},
+                             .bytes = usage.bytes,
+                             .hits = usage.hits,
+                             .published = usage.published,
+                             .last_used = usage.last_used};
     try {
-      status.manifest = read(open_entry(*store, key), key);
+      status.manifest = read(entry, status.key);
     } catch (const Error& error) {
       status.problem = error.what();
     }
@@ -44,17 +39,7 @@ std::vector<DiskStore::Status> examine(const fs::path& directory, Read read) {
   return statuses;
 }
 
-/// Deletes an entry, under another name first: whoever reads it meanwhile then finds it gone, not bad.
-void remove_entry(const FileDescriptor& store, const fs::path& directory, const std::string& name) {
-  const std::string removed = unique_name(key_of(name), kRemoved);
-  if (!rename_at(store, name.c_str(), removed.c_str()))
-    throw_errno(fmt::format("remove {}", (directory / name).string()));
-  std::error_code error;
-  fs::remove_all(directory / removed, error);
-  if (error) {
-    throw Error(ErrorCode::cache, fmt::format("cannot remove {}: {}", (directory / removed).string(), error.message()));
-  }
-}
+bool is_entry_or_leftover(std::string_view name) { return is_key(name) || is_leftover(name); }
 
 }  // namespace
 
@@ -69,12 +54,29 @@ std::vector<DiskStore::Status> DiskStore::verify() const {
   });
 }
 
+PruneResult DiskStore::prune(const PruneOptions& options) const {
+  const auto store = open_store(directory_);
+  if (!store) return {};
+  const Removal removal = cache::prune(*store, directory_, options);
+  if (removal.unlockable) {
+    throw Error(ErrorCode::cache,
+                fmt::format("entries of {} that are in use cannot be told from others, as its file system has no locks "
+                            "or its file `locks` cannot be opened; `flashbias cache clear` removes all of them",
+                            directory_.string()));
+  }
+  return removal.result;
+}
+
 std::size_t DiskStore::clear() const {
   const auto store = open_store(directory_);
   if (!store) return 0;
-  const auto names = names_in(directory_, [](std::string_view name) { return is_key(name) || is_set_aside(name); });
-  for (const auto& name : names) remove_entry(*store, directory_, name);
-  return names.size();
+  std::size_t removed = 0;
+  for (const auto& name : names_in(directory_, is_entry_or_leftover)) {
+    removed += remove_entry(*store, directory_, name) ? 1 : 0;
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_ / kConfigs, ignored);
+  return removed;
 }
 
 }  // namespace flashbias::cache

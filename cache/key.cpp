@@ -63,14 +63,22 @@ std::string sha256_hex(const void* data, std::size_t size) {
   return hash.hex();
 }
 
-std::string make_key(const KeyInputs& inputs) {
+std::string make_source_key(const KeyInputs& inputs) {
   Sha256 hash;
   add(hash, std::uint64_t{kFormatVersion});
   add(hash, without_leading_comment(inputs.source));
   add(hash, std::uint64_t{inputs.options.size()});
   for (const auto& option : inputs.options) add(hash, option);
   add(hash, inputs.arch);
-  add(hash, inputs.compiler_version);
+  return hash.hex();
+}
+
+std::string make_key(const KeyInputs& inputs) { return make_key(make_source_key(inputs), inputs.compiler_version); }
+
+std::string make_key(std::string_view source_key, std::string_view compiler_version) {
+  Sha256 hash;
+  add(hash, source_key);
+  add(hash, compiler_version);
   return hash.hex();
 }
 

@@ -5,7 +5,12 @@
 
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
+#include "cache/eviction.hpp"
+#include "cache/growth.hpp"
+#include "cache/latest.hpp"
+#include "cache/record_lock.hpp"
 #include "cache/store_directory.hpp"
+#include "cache/store_state.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 
@@ -16,7 +21,9 @@ namespace {
 class UnfinishedEntry {
  public:
   UnfinishedEntry(const FileDescriptor& store, const std::filesystem::path& directory, const std::string& key)
-      : store_(store), name_(unique_name(key, kUnfinished)), path_(directory / name_) {
+      : store_(store), name_(unique_name(key, kUnfinished)), path_(directory / name_), locks_(open_locks(store)) {
+    // Tells that it is no leftover; the system forgets that with the process.
+    if (locks_.is_open()) (void)lock_exclusively(locks_, LockKind::unfinished, name_);
     if (mkdirat(store_.get(), name_.c_str(), 0700) != 0) throw_errno("create a directory");
   }
   ~UnfinishedEntry() {
@@ -45,6 +52,7 @@ class UnfinishedEntry {
   const FileDescriptor& store_;
   std::string name_;
   std::filesystem::path path_;
+  FileDescriptor locks_;
 };
 
 }  // namespace
@@ -53,12 +61,17 @@ void DiskStore::publish(const Entry& entry) const {
   const FileDescriptor store = create_store(directory_);
   try {
     check_entry(entry);
+    shared_->in_use.hold(store, entry.key);
     const UnfinishedEntry unfinished(store, directory_, entry.key);
     unfinished.write(entry);
     unfinished.publish(entry.key);
   } catch (const Error& error) {
     throw Error(ErrorCode::cache,
                 fmt::format("cannot add {} to the cache {}: {}", entry.key, directory_.string(), error.what()));
+  }
+  write_latest(store, entry.manifest.config, entry.key);
+  if (has_outgrown(store, entry.cubin.size() + entry.source.size(), limit_)) {
+    (void)evict(store, directory_, limit_, eviction_target(limit_));
   }
 }
 

@@ -43,6 +43,8 @@ flashbias_status status_of(ErrorCode code) {
       return FLASHBIAS_DRIVER_MISSING;
     case ErrorCode::compile_failed:
       return FLASHBIAS_COMPILE_FAILED;
+    case ErrorCode::not_precompiled:
+      return FLASHBIAS_NOT_PRECOMPILED;
     case ErrorCode::cuda:
       return FLASHBIAS_CUDA;
     case ErrorCode::cache:
@@ -146,5 +148,18 @@ const char* flashbias_kernel_explain(const flashbias_kernel* kernel) {
 }
 
 const char* flashbias_kernel_key(const flashbias_kernel* kernel) { return kernel->kernel.key().data(); }
+
+int flashbias_get_counters(flashbias_counters* counters) {
+  return guard([&] {
+    require("counters", counters);
+    const flashbias::jit::Counters read = flashbias::jit::default_cache().counters();
+    *counters = {.memory_hits = read.memory_hits,
+                 .pack_hits = read.pack_hits,
+                 .disk_hits = read.disk_hits,
+                 .compiles = read.compiles,
+                 .failures = read.failures,
+                 .compile_ms = read.compile_ms};
+  });
+}
 
 }  // extern "C"

@@ -8,6 +8,7 @@
 
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
+#include "flashbias/jit.hpp"
 #include "flashbias/source.hpp"
 #include "runtime/driver.hpp"
 #include "runtime/nvrtc.hpp"
@@ -85,24 +86,17 @@ bool is_writable(fs::path directory) {
   return fs::is_directory(directory, error) && access(directory.c_str(), W_OK | X_OK) == 0;
 }
 
-std::uintmax_t bytes_in(const fs::path& directory) {
-  std::uintmax_t bytes = 0;
-  std::error_code error;
-  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    std::error_code vanished;
-    const auto size = entry->is_regular_file(vanished) ? entry->file_size(vanished) : 0;
-    if (!vanished) bytes += size;
-  }
-  return bytes;
-}
-
 Cache examine_cache(const std::optional<fs::path>& directory) {
   Cache report;
   try {
-    const cache::DiskStore store(directory ? *directory : cache::DiskStore::default_directory());
+    const auto chosen = directory ? directory : jit::Options::from_environment().cache_dir;
+    if (!chosen) throw Error(ErrorCode::cache, "there is no place for it; set FLASHBIAS_CACHE_DIR");
+    const cache::DiskStore store(*chosen);
     report.directory = store.directory();
-    report.entries = store.list().size();
-    report.bytes = bytes_in(store.directory());
+    for (const auto& entry : store.list()) {
+      ++report.entries;
+      report.bytes += entry.bytes;
+    }
     if (!is_writable(store.directory())) {
       report.problem = "it cannot be written, so kernels are compiled anew in each process; set FLASHBIAS_CACHE_DIR";
     }

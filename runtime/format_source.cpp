@@ -1,7 +1,6 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -10,6 +9,7 @@
 #include "flashbias/error.hpp"
 #include "flashbias/source.hpp"
 #include "runtime/dynamic_library.hpp"
+#include "runtime/environment.hpp"
 
 namespace flashbias {
 namespace {
@@ -18,7 +18,7 @@ constexpr const char* kModuleName = "libflashbias_format.so";
 
 /// FLASHBIAS_FORMATTER, else beside the library that this code is in.
 std::filesystem::path module_path() {
-  if (const char* chosen = std::getenv("FLASHBIAS_FORMATTER"); chosen != nullptr) return chosen;
+  if (const auto chosen = runtime::environment_variable("FLASHBIAS_FORMATTER")) return *chosen;
   Dl_info library{};
   if (dladdr(reinterpret_cast<const void*>(&module_path), &library) == 0) return kModuleName;
   return std::filesystem::path(library.dli_fname).parent_path() / kModuleName;

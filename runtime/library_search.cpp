@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -80,12 +79,6 @@ void remove_repeated(std::vector<Candidate>& candidates) {
 }
 
 }  // namespace
-
-std::optional<std::string> environment_variable(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
 
 std::vector<Candidate> nvrtc_candidates(const Variables& variables) {
   if (const auto path = variables("FLASHBIAS_NVRTC")) return {{*path, "FLASHBIAS_NVRTC"}};

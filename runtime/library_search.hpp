@@ -1,17 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "runtime/environment.hpp"
+
 /// Where the CUDA libraries that are opened at run time are looked for.
 namespace flashbias::runtime {
-
-/// Value of an environment variable; nothing where it is unset or empty.
-using Variables = std::function<std::optional<std::string>(const char* name)>;
-[[nodiscard]] std::optional<std::string> environment_variable(const char* name);
 
 /// One thing to try: a path, or a bare name for the loader to find.
 struct Candidate {

@@ -16,6 +16,8 @@ libraries=(
   gmpxx.h:libgmp-dev
   zip.h:libzip-dev
   eigen3/Eigen/SVD:libeigen3-dev
+  zstd.h:libzstd-dev
+  toml++/toml.h:libtomlplusplus-dev
 )
 
 has_command() { command -v "$1" >/dev/null; }

@@ -13,9 +13,9 @@
 namespace flashbias::tools {
 namespace {
 
-CompileOutcome compile_one(const AttentionConfig& config, const std::optional<std::filesystem::path>& cache) {
+CompileOutcome compile_one(const AttentionConfig& config, jit::KernelCache& cache) {
   try {
-    return {.kernel = jit::get_cubin(config, cache), .error = {}};
+    return {.kernel = cache.get_cubin(config), .error = {}};
   } catch (const Error& error) {
     return {.kernel = std::nullopt, .error = error.what()};
   }
@@ -23,8 +23,7 @@ CompileOutcome compile_one(const AttentionConfig& config, const std::optional<st
 
 }  // namespace
 
-std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs,
-                                        const std::optional<std::filesystem::path>& cache, int threads,
+std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs, jit::KernelCache& cache, int threads,
                                         const CompileObserver& observer) {
   std::vector<CompileOutcome> outcomes(configs.size());
   std::atomic<std::size_t> next = 0;
@@ -36,7 +35,8 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
       observer(i, outcomes[i]);
     }
   };
-  const auto wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency();
+  // One more than there are cores: each also waits for the disk as it publishes.
+  const auto wanted = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency() + 1;
   std::vector<std::jthread> pool;
   for (std::size_t i = 1; i < std::min(wanted, configs.size()); ++i) pool.emplace_back(work);
   work();
@@ -47,6 +47,12 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
 std::optional<std::filesystem::path> cache_directory(const std::string& text) {
   if (text.empty()) return std::nullopt;
   return text;
+}
+
+jit::Options cache_options(const std::string& text) {
+  jit::Options options = jit::Options::from_environment();
+  if (!text.empty()) options.cache_dir = text;
+  return options;
 }
 
 std::string compile_time_text(const jit::CachedCubin& kernel) {

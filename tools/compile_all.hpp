@@ -21,13 +21,16 @@ struct CompileOutcome {
 /// Called as each config is done, one call at a time.
 using CompileObserver = std::function<void(std::size_t index, const CompileOutcome& outcome)>;
 
-/// Compiles on `threads` threads (0: all cores); outcomes in the order of the configs. A failure stops nothing.
-std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs,
-                                        const std::optional<std::filesystem::path>& cache, int threads,
+/// Compiles on `threads` threads (0: as many as keep all cores busy); outcomes in the order of the configs. A failure
+/// stops nothing. Threads of one process serve: NVRTC takes no lock across a compile of sources without headers, which
+/// ours are.
+std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs, jit::KernelCache& cache, int threads,
                                         const CompileObserver& observer);
 
 /// `--cache`; nothing for an empty text, which means the default directory.
 [[nodiscard]] std::optional<std::filesystem::path> cache_directory(const std::string& text);
+/// The environment's options, but for the directory of `--cache`.
+[[nodiscard]] jit::Options cache_options(const std::string& text);
 
 /// `312 ms`, or `cached`.
 [[nodiscard]] std::string compile_time_text(const jit::CachedCubin& kernel);

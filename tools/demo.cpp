@@ -53,7 +53,7 @@ std::vector<Result> compile_entries(std::vector<ManifestEntry> entries) {
   std::vector<AttentionConfig> configs;
   for (const auto& entry : entries) configs.push_back(entry.config);
   Progress progress("compiling", entries.size());
-  auto outcomes = compile_all(configs, std::nullopt, 0,
+  auto outcomes = compile_all(configs, jit::default_cache(), 0,
                               [&](std::size_t i, const CompileOutcome&) { progress.advance(entries[i].name); });
   std::vector<Result> results;
   for (std::size_t i = 0; i < entries.size(); ++i) {

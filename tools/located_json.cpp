@@ -85,32 +85,44 @@ class PathTracker {
 };
 
 /// The library's message without its own prefix and position.
-std::string syntax_problem(const json::parse_error& error) {
-  const std::string_view message = error.what();
-  const auto start = message.find(": ");
-  return std::string(start == std::string::npos ? message : message.substr(start + 2));
+std::string syntax_problem(const json::exception& error) {
+  std::string_view message = error.what();
+  for (const std::string_view end : {"] ", ": "}) {
+    if (const auto found = message.find(end); found != std::string_view::npos)
+      message.remove_prefix(found + end.size());
+  }
+  return std::string(message);
 }
 
 }  // namespace
 
-LocatedJson::LocatedJson(std::string_view text, std::string file) : file_(std::move(file)) {
+LocatedJson LocatedJson::from_json(std::string_view text, std::string file) {
+  LocatedJson document(std::move(file));
   int line = 1;
   PathTracker tracker;
-  const auto locate = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
+  const auto locate = [&](int depth, json::parse_event_t event, json& parsed) {
+    constexpr int kMaxDepth = 64;
+    if (depth > kMaxDepth) {
+      throw Error(ErrorCode::parse, fmt::format("{}:{}: is nested deeper than {}", document.file_, line, kMaxDepth));
+    }
     const auto path = tracker.visit(event, parsed);
-    if (!path.empty() && !lines_.emplace(path, line).second) {
-      throw Error(ErrorCode::parse, fmt::format("{}:{}: {} is given twice", file_, line, parsed.dump()));
+    if (!path.empty() && !document.lines_.emplace(path, line).second) {
+      throw Error(ErrorCode::parse, fmt::format("{}:{}: {} is given twice", document.file_, line, parsed.dump()));
     }
     return true;
   };
   try {
-    root_ = json::parse(LineCounter(text.data(), line), LineCounter(text.data() + text.size(), line), locate);
+    document.root_ = json::parse(LineCounter(text.data(), line), LineCounter(text.data() + text.size(), line), locate,
+                                 /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    return document;
   } catch (const json::parse_error& error) {
     const auto before = text.substr(0, std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0));
     const auto newline = before.rfind('\n');
     const auto column = before.size() - (newline == std::string::npos ? 0 : newline + 1) + 1;
-    throw Error(ErrorCode::parse, fmt::format("{}:{}:{}: {}", file_, std::ranges::count(before, '\n') + 1, column,
-                                              syntax_problem(error)));
+    throw Error(ErrorCode::parse, fmt::format("{}:{}:{}: {}", document.file_, std::ranges::count(before, '\n') + 1,
+                                              column, syntax_problem(error)));
+  } catch (const json::exception& error) {  // a number that is too large, for one
+    throw Error(ErrorCode::parse, fmt::format("{}:{}: {}", document.file_, line, syntax_problem(error)));
   }
 }
 

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   add_compile(app);
   add_precompile(app);
   add_cache(app);
+  add_pack(app);
   add_run(app);
   add_decompose(app);
   add_doctor(app);

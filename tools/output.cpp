@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 namespace flashbias::tools {
@@ -42,7 +43,18 @@ std::string bytes_text(std::int64_t bytes) {
   const auto value = static_cast<double>(bytes);
   if (value < kKibi) return fmt::format("{} B", bytes);
   if (value < kKibi * kKibi) return fmt::format("{:.1f} KiB", value / kKibi);
-  return fmt::format("{:.1f} MiB", value / (kKibi * kKibi));
+  if (value < kKibi * kKibi * kKibi) return fmt::format("{:.1f} MiB", value / (kKibi * kKibi));
+  return fmt::format("{:.1f} GiB", value / (kKibi * kKibi * kKibi));
+}
+
+std::string age_text(std::filesystem::file_time_type time) {
+  using namespace std::chrono;
+  const auto age = duration_cast<seconds>(std::filesystem::file_time_type::clock::now() - time);
+  if (age < seconds(0)) return "in the future";
+  if (age < minutes(2)) return fmt::format("{} s", age.count());
+  if (age < hours(2)) return fmt::format("{} min", duration_cast<minutes>(age).count());
+  if (age < hours(48)) return fmt::format("{} h", duration_cast<hours>(age).count());
+  return fmt::format("{} days", duration_cast<hours>(age).count() / 24);
 }
 
 std::string short_key(const std::string& key) { return key.substr(0, 12); }

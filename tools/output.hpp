@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ void print_json(const nlohmann::ordered_json& json);
 
 /// `48.0 KiB`.
 [[nodiscard]] std::string bytes_text(std::int64_t bytes);
+/// `12 s`, `3 h`, `5 days` since a file's time.
+[[nodiscard]] std::string age_text(std::filesystem::file_time_type time);
 /// The first digits of a key, enough to tell entries apart.
 [[nodiscard]] std::string short_key(const std::string& key);
 

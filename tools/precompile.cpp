@@ -3,12 +3,16 @@
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
 #include <CLI/Validators.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "flashbias/error.hpp"
+#include "flashbias/pack.hpp"
 #include "tools/compile_all.hpp"
 #include "tools/manifest.hpp"
 #include "tools/output.hpp"
+#include "tools/pack_files.hpp"
 #include "tools/progress.hpp"
 #include "tools/verbs.hpp"
 
@@ -17,10 +21,19 @@ namespace {
 
 struct Options {
   std::string manifest;
+  std::vector<std::string> configs;
   std::vector<std::string> archs;
   std::string cache;
+  std::string pack;
+  bool add = false;
   int threads = 0;
+  bool dry_run = false;
   bool json = false;
+
+  void check() const {
+    if (manifest.empty() && configs.empty()) throw CLI::RequiredError("--manifest or --config");
+    if (add && pack.empty()) throw CLI::RequiresError("--add", "--pack");
+  }
 };
 
 /// One kernel of the manifest for one architecture.
@@ -32,15 +45,29 @@ struct Target {
 };
 
 std::vector<Target> targets(const Options& options) {
-  const auto entries = read_manifest(options.manifest);
   std::vector<Target> targets;
-  for (const auto& arch : options.archs) {
-    for (const auto& entry : entries) {
-      targets.push_back({.name = entry.name, .config = entry.config});
-      targets.back().config.arch = parse_arch(arch);
+  const auto add = [&](const std::string& name, AttentionConfig config) {
+    if (!config.arch.is_current_device()) return targets.push_back({.name = name, .config = std::move(config)});
+    if (options.archs.empty()) throw Error(ErrorCode::invalid_config, "pass --arch, such as --arch sm_80,sm_90a");
+    for (const auto& arch : options.archs) {
+      config.arch = parse_arch(arch);
+      targets.push_back({.name = name, .config = config});
     }
+  };
+  if (!options.manifest.empty()) {
+    for (auto& entry : read_manifest(options.manifest)) add(entry.name, std::move(entry.config));
   }
+  for (const auto& text : options.configs) add(text, parse_config(text));
   return targets;
+}
+
+/// The environment's cache, or that of --cache; packs are what is made here, not where it is from.
+jit::Options precompile_options(const Options& options) {
+  jit::Options cache = cache_options(options.cache);
+  cache.packs.clear();
+  cache.compile = jit::Compile::when_missing;
+  if (!cache.cache_dir) throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache");
+  return cache;
 }
 
 void print_outcomes(const std::vector<Target>& targets, const std::vector<CompileOutcome>& outcomes) {
@@ -79,33 +106,88 @@ void report_failures(const std::vector<Target>& targets, const std::vector<Compi
   throw CLI::RuntimeError(1);
 }
 
+/// A kernel that was compiled and cannot be kept was compiled for nothing.
+void fail_what_is_not_kept(std::vector<CompileOutcome>& outcomes) {
+  for (auto& outcome : outcomes) {
+    if (!outcome.kernel || outcome.kernel->cache_problem.empty()) continue;
+    outcome.error = outcome.kernel->cache_problem;
+    outcome.kernel.reset();
+  }
+}
+
+void write_pack(const Options& options, const std::filesystem::path& cache,
+                const std::vector<CompileOutcome>& outcomes) {
+  const cache::DiskStore store(cache);
+  cache::PackWriter writer;
+  for (const auto& outcome : outcomes) {
+    const auto entry = store.load(outcome.kernel->key, /*with_source=*/true);
+    if (!entry) throw Error(ErrorCode::cache, fmt::format("{} is gone from {}", outcome.kernel->key, cache.string()));
+    writer.add(*entry);
+  }
+  if (options.add && std::filesystem::exists(options.pack)) add_pack_to(writer, cache::Pack(options.pack));
+  writer.write(options.pack);
+  fmt::print(stderr, "wrote {} with {} kernels, {}\n", options.pack, writer.size(),
+             bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(options.pack))));
+}
+
+/// What would be done with each kernel, and what was found instead of those that would be compiled.
+void print_dry_run(const Options& options, const std::vector<Target>& targets, jit::KernelCache& cache) {
+  auto kernels = nlohmann::ordered_json::array();
+  std::size_t missing = 0;
+  for (const auto& target : targets) {
+    const auto lookup = cache.find(target.config);
+    const bool is_missing = *lookup.origin == jit::Origin::compiled;
+    missing += is_missing ? 1 : 0;
+    kernels.push_back({{"name", target.name}, {"config", lookup.config}, {"key", lookup.key}, {"cached", !is_missing}});
+    if (!options.json) {
+      fmt::print("{}  {:>7}  {}\n", short_key(lookup.key), is_missing ? "compile" : "cached", target.label());
+      fmt::print("              {}\n", lookup.config);
+    }
+  }
+  if (options.json) return print_json({{"kernels", std::move(kernels)}});
+  fmt::print("would compile {} of {} kernels into {}", missing, targets.size(), cache.options().cache_dir->string());
+  fmt::print("{}\n", options.pack.empty()
+                         ? ""
+                         : fmt::format(" and {} {}", options.add ? "add them to" : "write", options.pack));
+}
+
 void precompile(const Options& options) {
+  options.check();
   const auto wanted = targets(options);
+  jit::KernelCache cache(precompile_options(options));
+  if (options.dry_run) return print_dry_run(options, wanted, cache);
   std::vector<AttentionConfig> configs;
   for (const auto& target : wanted) configs.push_back(target.config);
   std::vector<CompileOutcome> outcomes;
   {
     Progress progress("compiling", wanted.size());
-    outcomes = compile_all(configs, cache_directory(options.cache), options.threads,
+    outcomes = compile_all(configs, cache, options.threads,
                            [&](std::size_t i, const CompileOutcome&) { progress.advance(wanted[i].label()); });
   }
+  fail_what_is_not_kept(outcomes);
   if (options.json) {
     print_outcomes_json(wanted, outcomes);
   } else {
     print_outcomes(wanted, outcomes);
   }
   report_failures(wanted, outcomes);
+  if (!options.pack.empty()) write_pack(options, *cache.options().cache_dir, outcomes);
 }
 
 }  // namespace
 
 void add_precompile(CLI::App& app) {
-  auto* verb = app.add_subcommand("precompile", "Compile the kernels of a manifest into the cache; needs no GPU");
+  auto* verb =
+      app.add_subcommand("precompile", "Compile the kernels of a manifest into the cache or a pack; needs no GPU");
   auto options = std::make_shared<Options>();
-  verb->add_option("--manifest", options->manifest, "JSON file of configs, see docs/manifest.md")->required();
-  verb->add_option("--arch", options->archs, "architectures, such as sm_80,sm_90a")->required()->delimiter(',');
+  verb->add_option("--manifest", options->manifest, "file of configs, JSON or TOML, see docs/manifest.md");
+  verb->add_option("--config", options->configs, "a config as text, beside or in place of a manifest");
+  verb->add_option("--arch", options->archs, "architectures, such as sm_80,sm_90a")->delimiter(',');
   verb->add_option("--cache", options->cache, "directory in place of the default cache");
-  verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; all cores by default")
+  verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md");
+  verb->add_flag("--add", options->add, "with --pack: keep what the file holds already");
+  verb->add_flag("-n,--dry-run", options->dry_run, "only say what would be compiled");
+  verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; by default what keeps all cores busy")
       ->check(CLI::PositiveNumber);
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { precompile(*options); });

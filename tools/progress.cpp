@@ -20,18 +20,19 @@ void Progress::advance(std::string_view what) {
   constexpr std::size_t kWidth = 30;
   ++done_;
   if (!terminal_) {
-    fmt::print(stderr, "{} {}/{}: {}\n", task_, done_, total_, what);
+    fmt::print(stderr, "{} {}: {}\n", task_, state(), what);
     return;
   }
   const auto filled = kWidth * done_ / total_;
-  fmt::print(stderr, "\r\033[K{} [{}{}] {}/{}, {:.0f} s left: {}", task_, std::string(filled, '#'),
-             std::string(kWidth - filled, '.'), done_, total_, seconds_left(), what);
+  fmt::print(stderr, "\r\033[K{} [{}{}] {}: {}", task_, std::string(filled, '#'), std::string(kWidth - filled, '.'),
+             state(), what);
   std::fflush(stderr);
 }
 
-double Progress::seconds_left() const {
+std::string Progress::state() const {
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-  return elapsed.count() / static_cast<double>(done_) * static_cast<double>(total_ - done_);
+  const double rate = static_cast<double>(done_) / elapsed.count();
+  return fmt::format("{}/{}, {:.1f}/s, {:.0f} s left", done_, total_, rate, static_cast<double>(total_ - done_) / rate);
 }
 
 }  // namespace flashbias::tools

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace flashbias::tools {
@@ -18,7 +19,7 @@ class Progress {
   void advance(std::string_view what);
 
  private:
-  [[nodiscard]] double seconds_left() const;
+  [[nodiscard]] std::string state() const;  ///< `3/40, 2.1/s, 18 s left`
 
   std::string_view task_;
   std::size_t total_;

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "flashbias/tuning.hpp"
@@ -105,7 +104,7 @@ std::vector<Candidate> tiles_of(const AttentionConfig& config) {
 void compile_ahead(const std::vector<Candidate>& candidates) {
   std::vector<AttentionConfig> configs;
   for (const Candidate& each : candidates) configs.push_back(each.config);
-  compile_all(configs, std::nullopt, 0, [](std::size_t, const CompileOutcome&) {});
+  compile_all(configs, jit::default_cache(), 0, [](std::size_t, const CompileOutcome&) {});
 }
 
 void measure(Candidate& candidate, const AttentionProblem& problem) {
@@ -185,6 +184,8 @@ nlohmann::ordered_json to_json(const Tuning& tuning) {
 }
 
 void keep(const AttentionConfig& config, const Tuning& tuning) {
+  const auto& cache_dir = jit::default_cache().options().cache_dir;
+  if (!cache_dir) throw Error(ErrorCode::cache, "there is no cache directory to keep the winner in");
   const Candidate& best = tuning.best();
   tuning::remember(config,
                    {.lowering = best.config.lowering,
@@ -192,7 +193,7 @@ void keep(const AttentionConfig& config, const Tuning& tuning) {
                     .milliseconds = best.milliseconds,
                     .shape = shape_text(tuning.shape),
                     .device = to_string(config.arch)},
-                   cache::DiskStore::default_directory());
+                   *cache_dir);
 }
 
 void tune_all(const Options& options) {

@@ -10,6 +10,7 @@ void add_explain(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_precompile(CLI::App& app);
 void add_cache(CLI::App& app);
+void add_pack(CLI::App& app);
 void add_run(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_tune(CLI::App& app);

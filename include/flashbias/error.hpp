@@ -14,6 +14,7 @@ enum class ErrorCode {
   compiler_missing,    ///< NVRTC is needed and was not found
   driver_missing,      ///< the CUDA driver is needed and was not found
   compile_failed,      ///< NVRTC rejected the source; the message holds its log
+  not_precompiled,     ///< compiling is off, and no pack or cache holds the kernel
   cuda,                ///< a CUDA driver call failed
   cache,               ///< the cache directory or an entry cannot be used
   io,                  ///< a file cannot be read or written

@@ -26,7 +26,8 @@ typedef enum flashbias_status {
   FLASHBIAS_CUDA = 8,
   FLASHBIAS_CACHE = 9,
   FLASHBIAS_IO = 10,
-  FLASHBIAS_INTERNAL = 11
+  FLASHBIAS_INTERNAL = 11,
+  FLASHBIAS_NOT_PRECOMPILED = 12
 } flashbias_status;
 
 /* A kernel handle; free with flashbias_kernel_free. Safe to use from many threads. */
@@ -51,6 +52,16 @@ typedef struct flashbias_arguments {
   float softmax_scale;
 } flashbias_arguments;
 
+/* What became of the kernels that this process asked for; see jit::Counters in flashbias/jit.hpp. */
+typedef struct flashbias_counters {
+  unsigned long long memory_hits;
+  unsigned long long pack_hits;
+  unsigned long long disk_hits;
+  unsigned long long compiles;
+  unsigned long long failures;
+  double compile_ms;
+} flashbias_counters;
+
 /* "major.minor.patch" */
 const char* flashbias_version(void);
 
@@ -67,6 +78,8 @@ int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* 
 /* The kernel's plan as text (NULL where that fails), and its cache key; valid as long as the kernel. */
 const char* flashbias_kernel_explain(const flashbias_kernel* kernel);
 const char* flashbias_kernel_key(const flashbias_kernel* kernel);
+
+int flashbias_get_counters(flashbias_counters* counters);
 
 #ifdef __cplusplus
 }

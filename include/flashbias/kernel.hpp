@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -33,11 +32,13 @@ struct AttentionArguments {
   std::optional<float> softmax_scale{};      ///< in [2^-40, 2^40]; default 1 / sqrt(D)
 };
 
-/// A kernel ready to launch: a cheap handle, safe to use from many threads and with any device of its architecture.
+/// A kernel ready to launch: a handle of one pointer, safe to use from many threads and with any device of its
+/// architecture. A kernel stays loaded until the process ends, so a handle never dangles and copying one counts
+/// nothing.
 class Kernel {
  public:
   struct Impl;
-  explicit Kernel(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  explicit Kernel(const Impl& impl) noexcept : impl_(&impl) {}
 
   /// Checks every argument, then enqueues the kernel on the stream (nullptr: the legacy default stream) of the
   /// current context. Allocates nothing, synchronises nothing, may be captured in a CUDA graph.
@@ -49,7 +50,7 @@ class Kernel {
   [[nodiscard]] std::string_view key() const noexcept;  ///< its cache key, 64 hex digits
 
  private:
-  std::shared_ptr<const Impl> impl_;
+  const Impl* impl_;
 };
 
 }  // namespace flashbias

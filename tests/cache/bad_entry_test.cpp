@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -8,7 +8,6 @@
 
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
-#include "tests/captured_stderr.hpp"
 #include "tests/errors.hpp"
 #include "tests/temporary_directory.hpp"
 
@@ -28,6 +27,16 @@ std::string read(const fs::path& path) {
 
 void write(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+}
+
+/// Replaces the cubin by another that its manifest describes.
+void replace_cubin(const fs::path& directory, const std::vector<std::byte>& cubin) {
+  Entry entry;
+  entry.cubin = cubin;
+  entry.manifest = parse_manifest(read(directory / "manifest.json"));
+  testing::describe_cubin(entry);
+  write(directory / "manifest.json", to_json(entry.manifest));
+  write(directory / "kernel.cubin", {reinterpret_cast<const char*>(cubin.data()), cubin.size()});
 }
 
 struct Damage {
@@ -52,16 +61,36 @@ const std::vector<Damage> kDamages = {
      "the cubin's SHA-256"},
     {"an empty cubin", [](const fs::path& entry) { write(entry / "kernel.cubin", ""); }, "the cubin's size is 0"},
     {"no cubin", [](const fs::path& entry) { fs::remove(entry / "kernel.cubin"); }, "cannot open kernel.cubin"},
+    {"a cubin of another architecture, its checksums in order",
+     [](const fs::path& entry) { replace_cubin(entry, testing::sample_cubin(80, "other")); },
+     "the cubin is for sm_80, expected sm_90a"},
+    {"a foreign ELF file, its checksums in order",
+     [](const fs::path& entry) {
+       const std::string program = read("/proc/self/exe");
+       const auto* bytes = reinterpret_cast<const std::byte*>(program.data());
+       replace_cubin(entry, {bytes, bytes + 4096});
+     },
+     "expected 190 (CUDA)"},
+    {"a text in place of the cubin, its checksums in order",
+     [](const fs::path& entry) { replace_cubin(entry, std::vector<std::byte>(100, std::byte{'x'})); }, "no ELF file"},
+    {"a cubin without end", [](const fs::path& entry) { fs::resize_file(entry / "kernel.cubin", 1ULL << 40U); },
+     "expected at most"},
+    {"a pipe in place of the cubin",
+     [](const fs::path& entry) {
+       fs::remove(entry / "kernel.cubin");
+       REQUIRE(mkfifo((entry / "kernel.cubin").c_str(), 0600) == 0);
+     },
+     "kernel.cubin is no regular file"},
     {"an edited source", [](const fs::path& entry) { write(entry / "kernel.cu", "edited"); }, "the source's SHA-256"},
     {"an empty manifest", [](const fs::path& entry) { write(entry / "manifest.json", ""); }, "malformed"},
     {"a manifest of an older format",
      [](const fs::path& entry) {
        auto manifest = read(entry / "manifest.json");
-       const std::string version = "\"format_version\": 1";
-       manifest.replace(manifest.find(version), version.size(), "\"format_version\": 0");
+       const std::string version = "\"format_version\": 2";
+       manifest.replace(manifest.find(version), version.size(), "\"format_version\": 1");
        write(entry / "manifest.json", manifest);
      },
-     "format_version 0"},
+     "format_version 1"},
     {"an empty directory",
      [](const fs::path& entry) {
        fs::remove_all(entry);
@@ -96,18 +125,17 @@ std::size_t set_aside_in(const fs::path& directory, const std::string& key) {
   return count;
 }
 
-/// What a load that finds nothing sound writes to stderr.
-std::string warning_of_load(const DiskStore& store, const std::string& key) {
-  const testing::CapturedStderr captured;
-  const bool found = store.load(key).has_value();
-  const std::string warning = captured.text();
-  CHECK_FALSE(found);
-  return warning;
+/// Why a load finds nothing sound.
+std::string problem_of_load(const DiskStore& store, const std::string& key) {
+  Miss why;
+  CHECK_FALSE(store.load(key, /*with_source=*/false, &why).has_value());
+  CHECK(why.reason == MissReason::corrupt);
+  return why.detail;
 }
 
 }  // namespace
 
-TEST_CASE("a bad entry is reported, set aside, and makes way for a new one") {
+TEST_CASE("a bad entry is told of, set aside, and makes way for a new one") {
   for (const auto& damage : kDamages) {
     CAPTURE(damage.description);
     const TemporaryDirectory home;
@@ -119,10 +147,9 @@ TEST_CASE("a bad entry is reported, set aside, and makes way for a new one") {
     const auto statuses = store.verify();
     REQUIRE(statuses.size() == 1);
     CHECK(says(statuses[0].problem, damage.problem));
-    const std::string warning = warning_of_load(store, entry.key);
-    CHECK(says(warning, "flashbias: warning: the cache entry " + (home.path() / entry.key).string() + " is bad ("));
-    CHECK(says(warning, damage.problem));
-    CHECK(std::count(warning.begin(), warning.end(), '\n') == 1);
+    const std::string problem = problem_of_load(store, entry.key);
+    CHECK(says(problem, damage.problem));
+    CHECK(says(problem, "it is kept as " + entry.key + ".bad-"));
     CHECK(set_aside_in(home.path(), entry.key) == 1);
     CHECK(store.list().empty());
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -23,6 +24,13 @@ std::size_t files_in(const fs::path& directory) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory), fs::directory_iterator()));
 }
 
+/// Entries and what may become or was one; not what the store keeps beside them.
+std::size_t entries_in(const fs::path& directory) {
+  return static_cast<std::size_t>(std::count_if(fs::directory_iterator(directory), {}, [](const auto& entry) {
+    return entry.path().filename().string().size() >= 64;
+  }));
+}
+
 }  // namespace
 
 TEST_CASE("an entry that was published is loaded") {
@@ -43,17 +51,18 @@ TEST_CASE("an entry that was published is loaded") {
   CHECK_FALSE(store.load(sample_entry("two").key).has_value());
 }
 
-TEST_CASE("an entry is three files, private to the user, and nothing else stays behind") {
+TEST_CASE("an entry is four files, private to the user, and nothing unfinished stays behind") {
   const TemporaryDirectory home;
   const DiskStore store(home.path() / "cache");
   const Entry entry = sample_entry("one");
   store.publish(entry);
-  CHECK(files_in(store.directory()) == 1);
-  CHECK(files_in(store.directory() / entry.key) == 3);
+  CHECK(entries_in(store.directory()) == 1);
+  CHECK(files_in(store.directory() / entry.key) == 4);
   const auto mode = [](const fs::path& path) { return static_cast<int>(fs::status(path).permissions()); };
   CHECK(mode(store.directory()) == 0700);
   CHECK(mode(store.directory() / entry.key) == 0700);
   CHECK(mode(store.directory() / entry.key / "kernel.cubin") == 0600);
+  for (const char* file : {"locks", "published", "configs"}) CHECK((mode(store.directory() / file) & 077) == 0);
 }
 
 TEST_CASE("an entry that is already there stays") {
@@ -64,7 +73,7 @@ TEST_CASE("an entry that is already there stays") {
   entry.manifest.compile_ms = 7;
   store.publish(entry);
   CHECK(store.load(entry.key)->manifest.compile_ms == 123.5);
-  CHECK(files_in(store.directory()) == 1);
+  CHECK(entries_in(store.directory()) == 1);
 }
 
 TEST_CASE("an entry whose parts do not belong together is not published") {
@@ -85,10 +94,9 @@ TEST_CASE("an entry whose parts do not belong together is not published") {
   CHECK(says(refusal(entry), "the key is " + entry.key));
   entry = sample_entry("one");
   entry.cubin.clear();
-  entry.manifest.cubin_bytes = 0;
-  entry.manifest.cubin_sha256 = sha256_hex("", 0);
+  testing::describe_cubin(entry);
   CHECK(says(refusal(entry), "no ELF file"));
-  CHECK(files_in(store.directory()) == 0);
+  CHECK(entries_in(store.directory()) == 0);
 }
 
 TEST_CASE("a listing has every entry, sorted by key") {
@@ -123,7 +131,7 @@ TEST_CASE("clearing removes the entries and nothing else") {
   CHECK(store.list().empty());
   CHECK(fs::exists(foreign));
   CHECK(fs::exists(similar));
-  CHECK(files_in(home.path()) == 2);
+  CHECK(entries_in(home.path()) == 1);
 }
 
 TEST_CASE("clearing a link to a directory leaves what it leads to") {
@@ -133,5 +141,5 @@ TEST_CASE("clearing a link to a directory leaves what it leads to") {
   fs::create_directory_symlink(elsewhere.path(), home.path() / sample_entry("one").key);
   CHECK(DiskStore(home.path()).clear() == 1);
   CHECK(files_in(elsewhere.path()) == 1);
-  CHECK(files_in(home.path()) == 0);
+  CHECK(entries_in(home.path()) == 0);
 }

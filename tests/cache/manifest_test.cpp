@@ -23,6 +23,7 @@ TEST_CASE("a manifest is read back as it was written") {
   const Manifest written = testing::sample_entry("source").manifest;
   const Manifest read = parse_manifest(to_json(written));
   CHECK(read.format_version == kFormatVersion);
+  CHECK(read.flashbias_version == "0.1.0");
   CHECK(read.config == written.config);
   CHECK(read.arch == written.arch);
   CHECK(read.options == written.options);
@@ -48,5 +49,7 @@ TEST_CASE("a manifest that does not parse gives an error that says what is wrong
   CHECK(says(error("[]"), "malformed"));
   CHECK(says(error(with(good, "\"arch\"", "\"arhc\"")), "'arch' not found"));
   CHECK(says(error(with(good, "123.5", "\"fast\"")), "type must be number"));
-  CHECK(says(error(with(good, "\"format_version\": 1", "\"format_version\": 0")), "format_version 0"));
+  CHECK(says(error(with(good, "\"registers\": 168", "\"registers\": 1e30")), "registers is 1e+30, expected a count"));
+  CHECK(says(error(with(good, "\"registers\": 168", "\"registers\": 99999999999")), "expected a count"));
+  CHECK(says(error(with(good, "\"format_version\": 2", "\"format_version\": 0")), "format_version 0"));
 }

@@ -2,10 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <string>
 
 #include "flashbias/cache.hpp"
@@ -20,41 +18,6 @@ using testing::sample_entry;
 using testing::says;
 using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
-
-namespace {
-
-/// Sets (or unsets) a variable until the end of the scope.
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const char* value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    set(value);
-  }
-  ~ScopedVariable() { set(old_ ? old_->c_str() : nullptr); }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-
- private:
-  void set(const char* value) { value == nullptr ? unsetenv(name_) : setenv(name_, value, 1); }
-
-  const char* name_;
-  std::optional<std::string> old_;
-};
-
-}  // namespace
-
-TEST_CASE("the default directory follows FLASHBIAS_CACHE_DIR, XDG_CACHE_HOME, HOME") {
-  const ScopedVariable chosen("FLASHBIAS_CACHE_DIR", "/chosen dir");
-  const ScopedVariable caches("XDG_CACHE_HOME", "/caches");
-  const ScopedVariable home("HOME", "/home/ada");
-  CHECK(DiskStore::default_directory() == "/chosen dir");
-  const ScopedVariable not_chosen("FLASHBIAS_CACHE_DIR", nullptr);
-  CHECK(DiskStore::default_directory() == "/caches/flashbias");
-  const ScopedVariable relative("XDG_CACHE_HOME", "caches");
-  CHECK(DiskStore::default_directory() == "/home/ada/.cache/flashbias");
-  const ScopedVariable homeless("HOME", nullptr);
-  CHECK(says(message_of(ErrorCode::cache, [] { (void)DiskStore::default_directory(); }), "set FLASHBIAS_CACHE_DIR"));
-}
 
 TEST_CASE("a directory that others can write to is refused with its mode and the remedy") {
   const TemporaryDirectory home;

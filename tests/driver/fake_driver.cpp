@@ -33,9 +33,10 @@ struct ComputeCapability {
   int major;
   int minor;
 };
-constexpr std::array<ComputeCapability, 3> kDevices{{{9, 0}, {7, 5}, {8, 0}}};  // kHopper, kTuring, kAmpere
+constexpr std::array<ComputeCapability, 4> kDevices{
+    {{9, 0}, {7, 5}, {8, 0}, {9, 0}}};  // kHopper, kTuring, kAmpere, kSecondHopper
 
-std::array<CUctx_st, kDevices.size()> contexts{{{0}, {1}, {2}}};
+std::array<CUctx_st, kDevices.size()> contexts{{{0}, {1}, {2}, {3}}};
 thread_local CUcontext current = nullptr;
 CUlib_st the_library;
 CUkern_st the_kernel;

@@ -15,6 +15,7 @@ namespace flashbias::testing {
 inline constexpr int kHopper = 0;  ///< compute capability 9.0
 inline constexpr int kTuring = 1;  ///< 7.5, older than flashbias supports
 inline constexpr int kAmpere = 2;  ///< 8.0
+inline constexpr int kSecondHopper = 3;
 
 /// What cuLaunchKernel was given.
 struct RecordedLaunch {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flashbias/cache.hpp"
+#include "flashbias/flashbias.h"
 #include "flashbias/jit.hpp"
 #include "tests/captured_stderr.hpp"
 #include "tests/driver/allocations.hpp"
@@ -21,7 +22,9 @@ namespace {
 
 using Calls = std::vector<std::string>;
 
-std::size_t cached_cubins() { return cache::DiskStore(cache::DiskStore::default_directory()).list().size(); }
+std::filesystem::path cache_directory() { return *jit::Options::from_environment().cache_dir; }
+
+std::size_t cached_cubins() { return cache::DiskStore(cache_directory()).list().size(); }
 
 /// The store's directory cannot be made while it lives: a file has its name.
 class UnusableCache {
@@ -35,7 +38,7 @@ class UnusableCache {
   UnusableCache& operator=(const UnusableCache&) = delete;
 
  private:
-  std::filesystem::path directory_ = cache::DiskStore::default_directory();
+  std::filesystem::path directory_ = cache_directory();
 };
 
 int count(const std::string& text, const std::string& word) {
@@ -98,6 +101,21 @@ TEST_CASE("threads that ask for one new config compile and load it once") {
   CHECK(cached_cubins() == before + 1);
 }
 
+TEST_CASE("the C API gets a kernel and counts how") {
+  flashbias_counters before;
+  flashbias_counters after;
+  REQUIRE(flashbias_get_counters(&before) == FLASHBIAS_OK);
+  for (int i = 0; i < 2; ++i) {
+    flashbias_kernel* kernel = nullptr;
+    REQUIRE(flashbias_get("head_dim=80", &kernel) == FLASHBIAS_OK);
+    flashbias_kernel_free(kernel);
+  }
+  REQUIRE(flashbias_get_counters(&after) == FLASHBIAS_OK);
+  CHECK(after.compiles == before.compiles + 1);
+  CHECK(after.memory_hits == before.memory_hits + 1);
+  CHECK(after.compile_ms > before.compile_ms);
+}
+
 TEST_CASE("a GPU older than Ampere is refused by its compute capability") {
   const CurrentDevice device(kTuring);
   const auto message = message_of(ErrorCode::unsupported_device, [] { (void)jit::get({.head_dim = 48}); });
@@ -121,5 +139,5 @@ TEST_CASE("an unusable cache costs one warning a process, and no kernel") {
   CHECK(jit::get({.head_dim = 64}).resources().registers > 0);
   CHECK(jit::get({.head_dim = 72}).resources().registers > 0);
   CHECK(count(errors.text(), "flashbias: warning: ") == 1);
-  CHECK(says(errors.text(), cache::DiskStore::default_directory().string()));
+  CHECK(says(errors.text(), cache_directory().string()));
 }

@@ -17,8 +17,9 @@ constexpr int kMostRegisters = 255;  // that an instruction can name
 
 /// Compiles the configs on all cores and checks that none spills more than its plan declares.
 void check_kernels(const std::vector<AttentionConfig>& configs) {
-  const TemporaryDirectory cache;
-  const auto outcomes = tools::compile_all(configs, cache.path(), 0, [](std::size_t, const tools::CompileOutcome&) {});
+  const TemporaryDirectory directory;
+  jit::KernelCache cache({.cache_dir = directory.path()});
+  const auto outcomes = tools::compile_all(configs, cache, 0, [](std::size_t, const tools::CompileOutcome&) {});
   for (std::size_t i = 0; i < configs.size(); ++i) {
     CAPTURE(to_string(configs[i]));
     CHECK_MESSAGE(outcomes[i].error.empty(), outcomes[i].error);

@@ -18,5 +18,8 @@ int check_c_api(void) {
   if (flashbias_launch(NULL, &arguments, NULL) != FLASHBIAS_INVALID_ARGUMENT) return 7;
   if (flashbias_kernel_explain(NULL) != NULL) return 8;
   flashbias_kernel_free(NULL);
+  flashbias_counters counters;
+  if (flashbias_get_counters(NULL) != FLASHBIAS_INVALID_ARGUMENT) return 10;
+  if (flashbias_get_counters(&counters) != FLASHBIAS_OK || counters.memory_hits != 0) return 11;
   return kernel == NULL ? 0 : 9;
 }

@@ -19,8 +19,10 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST_CASE("command: version and help") {
   CHECK(run_command("--version").out == "flashbias " FLASHBIAS_VERSION "\n");
-  for (const std::string verb : {"emit", "explain", "compile", "precompile", "cache", "cache list", "cache verify",
-                                 "cache clear", "run", "decompose", "doctor", "demo"}) {
+  for (const std::string verb :
+       {"emit",        "explain",      "compile",     "precompile",  "cache",     "cache list",  "cache verify",
+        "cache clear", "cache show",   "cache prune", "cache stats", "pack",      "pack create", "pack list",
+        "pack verify", "pack extract", "pack merge",  "run",         "decompose", "tune",        "doctor", "demo"}) {
     const auto help = run_command(verb + " --help");
     INFO(verb);
     CHECK(help.status == 0);
@@ -110,21 +112,6 @@ TEST_CASE("command: run and demo without a GPU") {
   CHECK(demo.status == 0);
   CHECK(contains(demo.out, "tiny"));
   CHECK(contains(demo.out, "nothing is run"));
-}
-
-TEST_CASE("command: precompile compiles each kernel for each architecture, and reports failures at the end") {
-  const auto manifest = scratch_path("two.json");
-  std::ofstream(manifest) << R"({"kernels": [{"name": "a", "config": "head_dim=16"},
-                                             {"name": "b", "config": "head_dim=16 causal=true"}]})";
-  const auto precompile = "precompile --manifest " + manifest + " --arch sm_80,sm_90a -j 2 --json";
-  const auto result = nlohmann::json::parse(run_command(precompile).out);
-  CHECK(result["kernels"].size() == 4);
-
-  const auto failed =
-      run_command(precompile + " --cache '" + scratch_path("other") + "'", "FLASHBIAS_NVRTC=/nonexistent/nvrtc.so");
-  CHECK(failed.status == 1);
-  CHECK(contains(failed.error, "a (sm_80): "));
-  CHECK(contains(failed.error, "4 of 4 kernels failed"));
 }
 
 TEST_CASE("command: doctor says what is missing and fails nothing") {

@@ -12,9 +12,9 @@ namespace {
 /// A manifest whose third line holds the fields of an entry.
 std::string manifest_with(const std::string& entry) { return "{\n  \"kernels\": [\n    {" + entry + "}\n  ]\n}\n"; }
 
-std::string error_of(const std::string& text) {
+std::string error_of(const std::string& text, const char* file = "m.json") {
   try {
-    (void)parse_manifest(text, "m.json");
+    (void)parse_manifest(text, file);
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::parse);
     return error.what();
@@ -49,6 +49,8 @@ TEST_CASE("manifest: errors name the file, the line and the remedy") {
       {"{\n  \"kernels\": [\n    {\"name\" \"a\"}\n  ]\n}", "m.json:3:"},
       {"", "m.json:1:1: "},
       {"[]", "m.json: manifest: expected an object"},
+      {"{\n\"kernels\": 1e999}", "m.json:2: number overflow"},
+      {std::string(1000, '['), "m.json:1: is nested deeper than 64"},
       {"{\n\"kernles\": []}", "m.json:2: manifest: unknown field \"kernles\"; did you mean \"kernels\"?"},
       {"{\n\"kernels\": []}", "m.json:2: manifest: expected \"kernels\": [...] with at least one entry"},
       {manifest_with(""), "m.json:3: kernels[0]: field \"name\" is missing"},
@@ -72,6 +74,85 @@ TEST_CASE("manifest: errors name the file, the line and the remedy") {
     INFO(error, "\n", text);
     CHECK(error.find(message) != std::string::npos);
   }
+}
+
+TEST_CASE("manifest: a config of lists is their product, each named by what tells it from the others") {
+  const auto entries = parse_manifest(
+      manifest_with(R"json("name": "a", "config": {"dtype": ["f16", "bf16"], "head_dim": [64, 128], "causal": true,
+                           "bias": "alibi()"})json"),
+      "m.json");
+  REQUIRE(entries.size() == 4);
+  CHECK(entries[0].name == "a, dtype=f16 head_dim=64");
+  CHECK(entries[3].name == "a, dtype=bf16 head_dim=128");
+  for (const auto& entry : entries) {
+    CHECK(entry.config.causal);
+    CHECK(equal(entry.config.bias, bias::alibi()));
+  }
+  CHECK(entries[1].config.head_dim == 128);
+  CHECK(entries[1].config.dtype == DType::f16);
+}
+
+TEST_CASE("manifest: a list of configs, as texts or objects") {
+  const auto entries =
+      parse_manifest(manifest_with(R"("name": "a", "config": ["head_dim=16", {"head_dim": [24, 32]}])"), "m.json");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0].name == "a, [0]");
+  CHECK(entries[2].name == "a, [1] head_dim=32");
+  CHECK(entries[2].config.head_dim == 32);
+}
+
+TEST_CASE("manifest: JSON may have comments") {
+  const char* text = "{ // one\n\"kernels\": /* two */ [{\"name\": \"a\", \"config\": \"\"}]}";
+  CHECK(parse_manifest(text, "m.json").size() == 1);
+}
+
+TEST_CASE("manifest: TOML says the same as JSON") {
+  const auto entries = parse_manifest(R"toml(
+[[kernels]]
+name = "a"
+config = 'head_dim=32 bias="alibi()"'
+shape = {batch = 2, heads = 8, seqlen_q = 100}
+
+# a product
+[[kernels]]
+name = "b"
+[kernels.config]
+dtype = ["f16", "bf16"]
+causal = true
+)toml",
+                                      "m.toml");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0].config.head_dim == 32);
+  CHECK(entries[0].shape->seqlen_k == 100);
+  CHECK(entries[2].name == "b, dtype=bf16");
+  CHECK(entries[2].config.causal);
+}
+
+TEST_CASE("manifest: errors in TOML and in products name the place, too") {
+  CHECK(error_of("[[kernels]]\nname = \"a\"\nconfig = \n", "m.toml").starts_with("m.toml:3:"));
+  CHECK(error_of("[[kernels]]\nname = \"a\"\nconfg = \"\"\n", "m.toml") ==
+        "m.toml:3: \"a\": unknown field \"confg\"; did you mean \"config\"?");
+  CHECK(error_of("\xef\xbb\xbb\x10", "m.toml").starts_with("m.toml:1:1: "));
+  CHECK(error_of("name = é", "m.toml").starts_with("m.toml:1:"));
+  CHECK(error_of("[[kernels]]\nname = 1979-05-27\n", "m.toml").starts_with("m.toml:2:8: expected a text, number"));
+  const Rejected cases[] = {
+      {"\"name\": \"a\",\n\"config\": {\"head_dim\": [16, 7]}", "m.json:4: \"a\": config: head_dim is 7"},
+      {R"("name": "a", "config": {"head_dmi": 16})", "unknown field 'head_dmi'"},
+      {R"("name": "a", "config": {"head_dim": []})", "config: head_dim is an empty list"},
+      {R"("name": "a", "config": {"head_dim": [[16]]})", "expected a text, an integer or a boolean, got [16]"},
+      {R"("name": "a", "config": 16)", "expected a text, an object of fields or a list of these, got 16"},
+      {R"("name": "a", "config": [])", "got []"},
+  };
+  for (const auto& [text, message] : cases) {
+    const auto error = error_of(manifest_with(text));
+    INFO(error, "\n", text);
+    CHECK(error.find(message) != std::string::npos);
+  }
+  std::string many = "8";
+  for (int i = 0; i < 200; ++i) many += ",8";
+  const auto error = error_of(
+      manifest_with(R"("name": "a", "config": {"head_dim_v": [)" + many + R"(], "head_dim": [)" + many + "]}"));
+  CHECK(error.find("describes more than 10000 kernels") != std::string::npos);
 }
 
 TEST_CASE("manifest: the model zoo parses, and every model has a shape and a source") {

@@ -1,12 +1,9 @@
 #pragma once
 
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <future>
 #include <mutex>
-#include <optional>
-#include <shared_mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -14,13 +11,12 @@ namespace flashbias::cache {
 
 /// Values of this process by key, each made once. Thread-safe; a value is cheap to copy.
 template <class Key, class Value, class Hash = std::hash<Key>>
-class MemoryStore {
+class SingleFlight {
  public:
   /// The key's value, made by the first who asks while the others wait. What `make` throws reaches all of them and is
   /// not remembered: the next to ask tries again.
   template <class Make>
   Value get(const Key& key, Make&& make) {
-    if (std::optional<Value> made = find(key)) return *std::move(made);
     std::promise<Value> promise;
     const auto [pending, is_mine] = add(key, promise.get_future().share());
     if (is_mine) fulfil(key, promise, std::forward<Make>(make));
@@ -30,21 +26,9 @@ class MemoryStore {
  private:
   using Pending = std::shared_future<Value>;
 
-  /// The key's value, once it is made.
-  std::optional<Value> find(const Key& key) const {
-    const std::shared_lock lock(mutex_);
-    const auto found = values_.find(key);
-    if (found == values_.end() || !is_ready(found->second)) return std::nullopt;
-    return found->second.get();
-  }
-
-  static bool is_ready(const Pending& pending) {
-    return pending.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  }
-
   /// What the key now stands for, and whether that is `pending`.
   std::pair<Pending, bool> add(const Key& key, Pending pending) {
-    const std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     const auto [position, is_new] = values_.try_emplace(key, std::move(pending));
     return {position->second, is_new};
   }
@@ -55,14 +39,14 @@ class MemoryStore {
       promise.set_value(std::forward<Make>(make)());
     } catch (...) {
       {
-        const std::unique_lock lock(mutex_);
+        const std::lock_guard lock(mutex_);
         values_.erase(key);
       }
       promise.set_exception(std::current_exception());
     }
   }
 
-  mutable std::shared_mutex mutex_;
+  std::mutex mutex_;
   std::unordered_map<Key, Pending, Hash> values_;
 };
 

@@ -1,0 +1,157 @@
+#include "cache/eviction.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "cache/entry_directory.hpp"
+#include "cache/entry_name.hpp"
+#include "cache/growth.hpp"
+#include "cache/record_lock.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias::cache {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Candidate {
+  std::string key;
+  EntryUsage usage;
+  bool gone = false;
+};
+
+std::vector<Candidate> least_recently_used_first(const FileDescriptor& store, const fs::path& directory) {
+  std::vector<Candidate> candidates;
+  for (auto& key : names_in(directory, is_key)) {
+    const FileDescriptor entry = open_entry(store, key);
+    if (entry.is_open()) candidates.push_back({.key = std::move(key), .usage = examine_usage(entry)});
+  }
+  std::ranges::stable_sort(candidates, {}, [](const Candidate& candidate) { return candidate.usage.last_used; });
+  return candidates;
+}
+
+/// One walk over the store.
+class Sweep {
+ public:
+  Sweep(const FileDescriptor& store, const fs::path& directory, const FileDescriptor& locks)
+      : store_(store), directory_(directory), locks_(locks), entries_(least_recently_used_first(store, directory)) {
+    for (const auto& entry : entries_) removal_.result.bytes_left += entry.usage.bytes;
+  }
+
+  [[nodiscard]] std::uintmax_t bytes() const { return removal_.result.bytes_left; }
+
+  void remove_leftovers(bool (*which)(std::string_view name)) {
+    for (const auto& name : names_in(directory_, which)) {
+      if (is_unfinished(name) && !lock(LockKind::unfinished, name)) continue;  // its writer is alive
+      const auto size = examine_usage(open_entry(store_, name)).bytes;
+      if (!remove_entry(store_, directory_, name)) continue;
+      ++removal_.result.leftovers;
+      removal_.result.bytes += size;
+    }
+  }
+
+  void remove_until(std::uintmax_t target) {
+    for (auto& entry : entries_) {
+      if (bytes() <= target) return;
+      remove_unless_in_use(entry);
+    }
+  }
+
+  void remove_used_before(fs::file_time_type time) {
+    for (auto& entry : entries_) {
+      if (entry.usage.last_used >= time) return;
+      remove_unless_in_use(entry);
+    }
+  }
+
+  [[nodiscard]] Removal removal() const { return removal_; }
+
+ private:
+  bool lock(LockKind kind, const std::string& name) {
+    const LockResult result = try_lock_exclusively(locks_, kind, name);
+    if (result == LockResult::unsupported) removal_.unlockable = true;
+    return result == LockResult::held;
+  }
+
+  void remove_unless_in_use(Candidate& entry) {
+    if (entry.gone) return;
+    if (!lock(LockKind::in_use, entry.key)) {
+      ++removal_.result.in_use;
+      return;
+    }
+    const bool removed = remove_entry(store_, directory_, entry.key);
+    unlock(locks_, LockKind::in_use, entry.key);
+    entry.gone = true;
+    removal_.result.bytes_left -= entry.usage.bytes;
+    if (!removed) return;
+    ++removal_.result.entries;
+    removal_.result.bytes += entry.usage.bytes;
+  }
+
+  const FileDescriptor& store_;
+  const fs::path& directory_;
+  const FileDescriptor& locks_;
+  std::vector<Candidate> entries_;
+  Removal removal_;
+};
+
+/// Has `remove` remove from the store, unless another process is at it.
+template <class Remove>
+Removal sweep(const FileDescriptor& store, const fs::path& directory, Remove remove) {
+  // A descriptor of its own: entries that this process uses are locked by another and so stay.
+  const FileDescriptor locks = open_locks(store);
+  if (!locks.is_open()) return {.result = {}, .unlockable = true};
+  const LockResult result = try_lock_exclusively(locks, LockKind::eviction, "");
+  if (result != LockResult::held) return {.result = {}, .unlockable = result == LockResult::unsupported};
+  reset_growth(store);
+  Sweep sweep(store, directory, locks);
+  remove(sweep);
+  return sweep.removal();
+}
+
+}  // namespace
+
+std::vector<std::string> names_in(const fs::path& directory, bool (*predicate)(std::string_view name)) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    if (std::string name = entry->path().filename().string(); predicate(name)) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+bool remove_entry(const FileDescriptor& store, const fs::path& directory, const std::string& name) {
+  const std::string removed = unique_name(key_of(name), kRemoved);
+  if (!rename_at(store, name.c_str(), removed.c_str())) {
+    if (errno == ENOENT) return false;
+    throw_errno(fmt::format("remove {}", (directory / name).string()));
+  }
+  std::error_code error;
+  fs::remove_all(directory / removed, error);
+  if (error) {
+    throw Error(ErrorCode::cache, fmt::format("cannot remove {}: {}", (directory / removed).string(), error.message()));
+  }
+  return true;
+}
+
+Removal prune(const FileDescriptor& store, const fs::path& directory, const PruneOptions& options) {
+  return sweep(store, directory, [&](Sweep& sweep) {
+    sweep.remove_leftovers(is_leftover);
+    if (options.unused_for) sweep.remove_used_before(fs::file_time_type::clock::now() - *options.unused_for);
+    if (options.bytes) sweep.remove_until(*options.bytes);
+  });
+}
+
+Removal evict(const FileDescriptor& store, const fs::path& directory, std::uintmax_t limit, std::uintmax_t target) {
+  return sweep(store, directory, [&](Sweep& sweep) {
+    const bool too_large = sweep.bytes() > limit;
+    sweep.remove_leftovers(too_large ? is_leftover : is_dead_weight);
+    if (too_large) sweep.remove_until(target);
+  });
+}
+
+}  // namespace flashbias::cache

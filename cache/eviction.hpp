@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cache/file_descriptor.hpp"
+#include "flashbias/cache.hpp"
+
+/// Removal of entries and of what processes that died left behind.
+namespace flashbias::cache {
+
+/// Names in the store that satisfy a predicate, sorted.
+[[nodiscard]] std::vector<std::string> names_in(const std::filesystem::path& directory,
+                                                bool (*predicate)(std::string_view name));
+
+/// Deletes an entry or a leftover, under another name first: whoever reads it meanwhile then finds it gone, not bad.
+/// Returns false where it is gone already. Throws Error(cache).
+bool remove_entry(const FileDescriptor& store, const std::filesystem::path& directory, const std::string& name);
+
+struct Removal {
+  PruneResult result;
+  bool unlockable = false;  ///< there are no locks here, so nothing was removed
+};
+
+/// What the options name, and every leftover. One process at a time removes: where another is at it, nothing is done.
+Removal prune(const FileDescriptor& store, const std::filesystem::path& directory, const PruneOptions& options);
+
+/// Where the store is larger than `limit`: all leftovers, and entries until no more than `target` bytes are left. Else
+/// only leftovers that tell nothing: not those set aside, which somebody may want to look at.
+Removal evict(const FileDescriptor& store, const std::filesystem::path& directory, std::uintmax_t limit,
+              std::uintmax_t target);
+
+}  // namespace flashbias::cache

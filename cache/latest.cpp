@@ -1,0 +1,48 @@
+#include "cache/latest.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache/entry_name.hpp"
+#include "flashbias/cache.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias::cache {
+namespace {
+
+FileDescriptor open_configs(const FileDescriptor& store) {
+  return open_at(store, kConfigs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+std::string name_of(const std::string& config) { return sha256_hex(config.data(), config.size()); }
+
+}  // namespace
+
+std::optional<std::string> read_latest(const FileDescriptor& store, const std::string& config) try {
+  const FileDescriptor configs = open_configs(store);
+  if (!configs.is_open()) return std::nullopt;
+  std::string key = read_file(configs, name_of(config).c_str(), kKeyLength);
+  if (!is_key(key)) return std::nullopt;
+  return key;
+} catch (const Error&) {
+  return std::nullopt;
+}
+
+void write_latest(const FileDescriptor& store, const std::string& config, const std::string& key) noexcept try {
+  mkdirat(store.get(), kConfigs, 0700);
+  const FileDescriptor configs = open_configs(store);
+  if (!configs.is_open()) return;
+  const std::string name = name_of(config);
+  const std::string unfinished = unique_name(name, kUnfinished);
+  try {
+    write_file(configs, unfinished.c_str(), key.data(), key.size(), Durability::none);
+  } catch (const Error&) {
+    unlinkat(configs.get(), unfinished.c_str(), 0);
+    return;
+  }
+  if (!rename_at(configs, unfinished.c_str(), name.c_str())) unlinkat(configs.get(), unfinished.c_str(), 0);
+} catch (const std::exception&) {
+  return;  // without the hint, a miss is told to be for want of any entry
+}
+
+}  // namespace flashbias::cache

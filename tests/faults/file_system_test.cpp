@@ -1,0 +1,137 @@
+#include <doctest/doctest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "flashbias/cache.hpp"
+#include "tests/cache/sample_entry.hpp"
+#include "tests/errors.hpp"
+#include "tests/faults/process.hpp"
+#include "tests/temporary_directory.hpp"
+
+using namespace flashbias;
+using namespace flashbias::cache;
+using testing::message_of;
+using testing::Process;
+using testing::sample_entry;
+using testing::says;
+using testing::TemporaryDirectory;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+/// A file system in memory, mounted while it lives; not there where mounting is not allowed.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const char* size) {
+    is_mounted_ = mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, size) == 0;
+    if (!is_mounted_) MESSAGE("not tested: mounting a tmpfs needs root");
+  }
+  ~SmallDisk() {
+    if (is_mounted_) umount(directory_.path().c_str());
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  [[nodiscard]] bool is_mounted() const { return is_mounted_; }
+  [[nodiscard]] const fs::path& path() const { return directory_.path(); }
+  bool make_read_only() { return mount("tmpfs", path().c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, nullptr) == 0; }
+
+ private:
+  TemporaryDirectory directory_;
+  bool is_mounted_ = false;
+};
+
+/// A worker that asks for a kernel with a stand-in for the compiler; what it says of the cache.
+struct Served {
+  bool served;
+  std::string cache_problem;
+};
+Served ask(const fs::path& directory, const fs::path& log, uid_t user = 0) {
+  Process process({"compile", directory, "16", log, "sleep"}, {.variables = {}, .user = user});
+  const std::string problem = process.read_line();
+  return {.served = process.succeeds(), .cache_problem = problem};
+}
+
+/// A log that any user can write to.
+fs::path open_log(const TemporaryDirectory& home) {
+  const fs::path log = home.path() / "log";
+  std::ofstream(log).close();
+  REQUIRE(chmod(home.path().c_str(), 0755) == 0);
+  REQUIRE(chmod(log.c_str(), 0666) == 0);
+  return log;
+}
+
+}  // namespace
+
+TEST_CASE("a full disk is told, leaves no part of an entry, and kernels are served all the same") {
+  const SmallDisk disk("size=64k");
+  if (!disk.is_mounted()) return;
+  const DiskStore store(disk.path() / "cache");
+  const Entry entry = sample_entry(std::string(200'000, 'x'));
+  const auto message = message_of(ErrorCode::cache, [&] { store.publish(entry); });
+  CHECK(says(message, "No space left on device"));
+  CHECK(store.clear() == 0);
+
+  const TemporaryDirectory home;
+  std::ofstream(disk.path() / "filling") << std::string(100'000, 'x');
+  const auto [served, problem] = ask(disk.path() / "cache", home.path() / "log");
+  CHECK(served);
+  CHECK(says(problem, "No space left on device"));
+  fs::remove(disk.path() / "filling");
+  CHECK(ask(disk.path() / "cache", home.path() / "log").cache_problem == "");
+  CHECK(store.verify().at(0).problem == "");
+}
+
+TEST_CASE("a read-only cache serves what it has") {
+  SmallDisk disk("size=4m");
+  if (!disk.is_mounted()) return;
+  const TemporaryDirectory home;
+  CHECK(ask(disk.path() / "cache", home.path() / "log").served);
+  REQUIRE(disk.make_read_only());
+  const auto again = ask(disk.path() / "cache", home.path() / "log");
+  CHECK(again.served);
+  CHECK(again.cache_problem == "");
+  CHECK(fs::file_size(home.path() / "log") == 1);
+  const auto message =
+      message_of(ErrorCode::cache, [&] { DiskStore(disk.path() / "cache").publish(sample_entry("new")); });
+  CHECK(says(message, "Read-only file system"));
+}
+
+TEST_CASE("another user's cache is read where it may be, and is no obstacle where it may not" *
+          doctest::skip(geteuid() != 0)) {
+  const TemporaryDirectory home;
+  const fs::path log = open_log(home);
+  const fs::path cache = home.path() / "cache";
+  CHECK(ask(cache, log).served);
+  // Mode 0700: the user can open nothing.
+  const auto shut = ask(cache, log, kNobody);
+  CHECK(shut.served);
+  CHECK(says(shut.cache_problem, "Permission denied"));
+  CHECK(fs::file_size(log) == 2);
+  // Made readable, it serves.
+  fs::permissions(cache, fs::perms(0755));
+  for (const auto& entry : fs::recursive_directory_iterator(cache)) {
+    fs::permissions(entry.path(), fs::perms(entry.is_directory() ? 0755 : 0644));
+  }
+  const auto readable = ask(cache, log, kNobody);
+  CHECK(readable.served);
+  CHECK(readable.cache_problem == "");
+  CHECK(fs::file_size(log) == 2);
+}
+
+TEST_CASE("a cache that others can write to is not used") {
+  const TemporaryDirectory home;
+  fs::create_directory(home.path() / "cache");
+  fs::permissions(home.path() / "cache", fs::perms(0777));
+  const auto [served, problem] = ask(home.path() / "cache", home.path() / "log");
+  CHECK(served);
+  CHECK(says(problem, "mode 0777"));
+  CHECK(fs::is_empty(home.path() / "cache"));
+}

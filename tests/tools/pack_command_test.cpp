@@ -1,0 +1,93 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "flashbias/cache.hpp"
+#include "tests/cache/sample_entry.hpp"
+#include "tests/errors.hpp"
+#include "tests/temporary_directory.hpp"
+#include "tests/tools/command.hpp"
+
+using namespace flashbias;
+using nlohmann::json;
+using testing::run_command;
+using testing::says;
+using testing::TemporaryDirectory;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string quoted(const fs::path& path) { return "'" + path.string() + "'"; }
+
+json run_json(const std::string& arguments) { return json::parse(run_command(arguments + " --json").out); }
+
+/// A cache directory with kernels for these head dimensions, and two architectures.
+void compile(const fs::path& cache, const std::string& configs) {
+  REQUIRE(run_command("precompile " + configs + " --arch sm_80,sm_90a --cache " + quoted(cache)).status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("pack: create, list, verify, extract and merge") {
+  const TemporaryDirectory home;
+  const fs::path cache = home.path() / "cache";
+  const fs::path both = home.path() / "both.fbpack";
+  const fs::path ampere = home.path() / "ampere.fbpack";
+  compile(cache, "--config head_dim=16 --config 'head_dim=24 causal=true'");
+  CHECK(run_json("pack create --cache " + quoted(cache) + " -o " + quoted(both))["kernels"] == 4);
+  CHECK(run_json("pack create --arch sm_80 --cache " + quoted(cache) + " -o " + quoted(ampere))["kernels"] == 2);
+
+  const auto listed = run_json("pack list " + quoted(both));
+  CHECK(listed["kernels"].size() == 4);
+  CHECK(listed["format_version"] == cache::kFormatVersion);
+  CHECK(says(run_command("pack list " + quoted(ampere)).out, "head_dim=24"));
+  CHECK(run_command("pack verify " + quoted(both)).status == 0);
+
+  const fs::path extracted = home.path() / "extracted";
+  CHECK(run_json("pack extract " + quoted(both) + " " + quoted(extracted))["extracted"] == 4);
+  CHECK(run_command("cache verify --cache " + quoted(extracted)).status == 0);
+  const fs::path again = home.path() / "again.fbpack";
+  CHECK(run_command("pack create --cache " + quoted(extracted) + " -o " + quoted(again)).status == 0);
+  const auto read = [](const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  CHECK(read(again) == read(both));
+
+  const fs::path merged = home.path() / "merged.fbpack";
+  const auto result = run_json("pack merge -o " + quoted(merged) + " " + quoted(ampere) + " " + quoted(both));
+  CHECK(result["kernels"] == 4);
+  CHECK(result["left_out"] == 2);
+  CHECK(read(merged) == read(both));
+}
+
+TEST_CASE("pack: what is bad or absent is an error") {
+  const TemporaryDirectory home;
+  const fs::path pack = home.path() / "bad.fbpack";
+  const auto empty = run_command("pack create --cache " + quoted(home.path() / "none") + " -o " + quoted(pack));
+  CHECK(empty.status == 1);
+  CHECK(says(empty.error, "there are no such kernels in"));
+  CHECK_FALSE(fs::exists(pack));
+
+  cache::DiskStore(home.path() / "cache").publish(testing::sample_entry("one"));
+  REQUIRE(run_command("pack create --cache " + quoted(home.path() / "cache") + " -o " + quoted(pack)).status == 0);
+  // This flashbias writes another source for that config, so the entry cannot be made whole again.
+  const auto foreign = run_command("pack extract " + quoted(pack) + " " + quoted(home.path() / "out"));
+  CHECK(foreign.status == 1);
+  CHECK(says(foreign.error, "1 of 1 kernels could not be extracted"));
+
+  REQUIRE(chmod(pack.c_str(), 0644) == 0);
+  std::fstream file(pack, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put('x');
+  file.close();
+  const auto verified = run_command("pack verify " + quoted(pack));
+  CHECK(verified.status == 1);
+  CHECK(says(verified.error, "1 of 1 kernels are bad"));
+  CHECK(run_command("pack list " + quoted(pack)).status == 0);
+  CHECK(run_command("pack merge -o " + quoted(home.path() / "m.fbpack") + " " + quoted(pack)).status == 1);
+}

@@ -1,0 +1,213 @@
+#include "flashbias/pack.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Error.hpp>
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "flashbias/error.hpp"
+#include "flashbias/jit.hpp"
+#include "flashbias/source.hpp"
+#include "tools/compile_all.hpp"
+#include "tools/output.hpp"
+#include "tools/pack_files.hpp"
+#include "tools/verbs.hpp"
+
+namespace flashbias::tools {
+
+std::size_t add_pack_to(cache::PackWriter& writer, const cache::Pack& pack) {
+  std::size_t known = 0;
+  for (const auto& status : pack.list()) {
+    if (!status.manifest) throw Error(ErrorCode::cache, fmt::format("{}: {}", pack.path().string(), status.problem));
+    cache::Miss why;
+    const auto cubin = pack.load(status.source_key, status.manifest->config, &why);
+    if (!cubin) {
+      throw Error(ErrorCode::cache,
+                  fmt::format("{}: `{}`: {}", pack.path().string(), status.manifest->config, why.detail));
+    }
+    known += writer.add(cubin->source_key, cubin->manifest, cubin->image) ? 0 : 1;
+  }
+  return known;
+}
+
+namespace {
+
+using cache::Pack;
+using cache::PackWriter;
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string pack;
+  std::vector<std::string> packs;
+  std::string output;
+  std::string directory;
+  std::vector<std::string> archs;
+  bool json = false;
+};
+
+void report_written(const Options& options, const PackWriter& writer, std::size_t left_out) {
+  const auto bytes = std::filesystem::file_size(options.output);
+  if (options.json) {
+    return print_json({{"pack", options.output}, {"kernels", writer.size()}, {"bytes", bytes}, {"left_out", left_out}});
+  }
+  fmt::print("wrote {} with {} kernels, {}\n", options.output, writer.size(),
+             bytes_text(static_cast<std::int64_t>(bytes)));
+  if (left_out > 0) fmt::print("{} kernels were in several places; the first of each is in\n", left_out);
+}
+
+void create(const Options& options) {
+  const auto directory = cache_options(options.directory).cache_dir;
+  if (!directory) throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache");
+  const cache::DiskStore store(*directory);
+  PackWriter writer;
+  std::size_t left_out = 0;
+  for (const auto& status : store.list()) {
+    const bool wanted =
+        status.manifest && (options.archs.empty() || std::ranges::count(options.archs, status.manifest->arch) > 0);
+    if (!wanted && status.problem.empty()) continue;
+    cache::Miss why;
+    const auto entry = store.load(status.key, /*with_source=*/true, &why);
+    if (!entry) throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}", status.key, why.detail));
+    left_out += writer.add(*entry) ? 0 : 1;
+  }
+  if (writer.size() == 0) {
+    throw Error(ErrorCode::cache,
+                fmt::format("there are no such kernels in {}; see `flashbias precompile`", store.directory().string()));
+  }
+  writer.write(options.output);
+  report_written(options, writer, left_out);
+}
+
+void merge(const Options& options) {
+  PackWriter writer;
+  std::size_t left_out = 0;
+  for (const auto& file : options.packs) left_out += add_pack_to(writer, Pack(file));
+  writer.write(options.output);
+  report_written(options, writer, left_out);
+}
+
+Json to_json(const Pack::Status& status) {
+  Json json{{"key", status.key},
+            {"source_key", status.source_key},
+            {"packed_bytes", status.packed_bytes},
+            {"problem", status.problem}};
+  if (status.manifest) json["manifest"] = Json::parse(cache::to_json(*status.manifest));
+  return json;
+}
+
+void print_statuses(const Options& options, const Pack& pack, const std::vector<Pack::Status>& statuses) {
+  if (options.json) {
+    Json list = Json::array();
+    for (const auto& status : statuses) list.push_back(to_json(status));
+    return print_json({{"pack", pack.path().string()},
+                       {"format_version", cache::kFormatVersion},
+                       {"bytes", pack.bytes()},
+                       {"kernels", std::move(list)}});
+  }
+  Table table({"key", "arch", "cubin", "packed", "config"});
+  for (const auto& status : statuses) {
+    const auto& manifest = status.manifest;
+    table.add({short_key(status.key), manifest ? manifest->arch : "",
+               manifest ? bytes_text(static_cast<std::int64_t>(manifest->cubin_bytes)) : "",
+               bytes_text(static_cast<std::int64_t>(status.packed_bytes)),
+               status.problem.empty() ? manifest->config : status.problem});
+  }
+  if (!statuses.empty()) fmt::print("{}", table.text());
+  fmt::print("{} kernels in {}, {}\n", statuses.size(), pack.path().string(),
+             bytes_text(static_cast<std::int64_t>(pack.bytes())));
+}
+
+void fail_for_bad(const std::vector<Pack::Status>& statuses) {
+  const auto bad = std::ranges::count_if(statuses, [](const auto& status) { return !status.problem.empty(); });
+  if (bad == 0) return;
+  fmt::print(stderr, "flashbias: error: {} of {} kernels are bad; make the pack anew\n", bad, statuses.size());
+  throw CLI::RuntimeError(1);
+}
+
+void list(const Options& options) {
+  const Pack pack(options.pack);
+  const auto statuses = pack.list();
+  print_statuses(options, pack, statuses);
+  fail_for_bad(statuses);
+}
+
+void verify(const Options& options) {
+  const Pack pack(options.pack);
+  const auto statuses = pack.verify();
+  print_statuses(options, pack, statuses);
+  fail_for_bad(statuses);
+}
+
+/// The source of a kernel is not in the pack: this flashbias writes it again, if it is the same version.
+cache::Entry entry_of(const cache::PackedCubin& cubin) {
+  return {.key = cubin.key,
+          .manifest = cubin.manifest,
+          .cubin = cubin.image,
+          .source = emit(plan(parse_config(cubin.manifest.config))).text};
+}
+
+void extract(const Options& options) {
+  const Pack pack(options.pack);
+  const cache::DiskStore store(options.directory);
+  std::size_t extracted = 0;
+  std::size_t failed = 0;
+  for (const auto& status : pack.verify()) {
+    try {
+      if (!status.problem.empty()) throw Error(ErrorCode::cache, status.problem);
+      store.publish(entry_of(*pack.load(status.source_key, status.manifest->config)));
+      ++extracted;
+    } catch (const Error& error) {
+      ++failed;
+      fmt::print(stderr, "flashbias: error: {}: {}\n", status.manifest ? status.manifest->config : status.source_key,
+                 error.what());
+    }
+  }
+  if (options.json) {
+    print_json({{"directory", store.directory().string()}, {"extracted", extracted}, {"failed", failed}});
+  } else {
+    fmt::print("extracted {} kernels to {}\n", extracted, store.directory().string());
+  }
+  if (failed == 0) return;
+  fmt::print(stderr, "flashbias: error: {} of {} kernels could not be extracted\n", failed, pack.size());
+  throw CLI::RuntimeError(1);
+}
+
+}  // namespace
+
+void add_pack(CLI::App& app) {
+  auto* verb =
+      app.add_subcommand("pack", "Make, list, verify, extract or merge packs: files of kernels for deployment");
+  verb->require_subcommand(1);
+  auto options = std::make_shared<Options>();
+  const auto add = [&](const char* name, const char* help, void (*action)(const Options&)) {
+    auto* part = verb->add_subcommand(name, help);
+    part->add_flag("--json", options->json, "for programs");
+    part->callback([options, action] { action(*options); });
+    return part;
+  };
+  const auto add_output = [&](CLI::App* part) {
+    part->add_option("-o,--output", options->output, "file to write")->required();
+    return part;
+  };
+  const auto add_file = [&](CLI::App* part) {
+    part->add_option("pack", options->pack, "the pack")->required();
+    return part;
+  };
+  auto* part = add_output(add("create", "Put the kernels of a cache directory into a pack", create));
+  part->add_option("--cache", options->directory, "directory in place of the default cache");
+  part->add_option("--arch", options->archs, "only those for these architectures, such as sm_80,sm_90a")
+      ->delimiter(',');
+  add_file(add("list", "Every kernel with its architecture, sizes and config", list));
+  add_file(add("verify", "Check every kernel byte for byte; fails if one is bad", verify));
+  add_file(add("extract", "Put the kernels of a pack into a cache directory", extract))
+      ->add_option("directory", options->directory, "the cache directory")
+      ->required();
+  add_output(add("merge", "Put the kernels of several packs into one; of equal ones, the first stays", merge))
+      ->add_option("packs", options->packs, "the packs")
+      ->required();
+}
+
+}  // namespace flashbias::tools
