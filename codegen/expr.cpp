@@ -94,8 +94,7 @@ bool equal(const Expr& a, const Expr& b) noexcept {
   if (&x == &y) return true;
   return x.hash == y.hash && x.op == y.op && x.type == y.type && x.name == y.name && x.integer == y.integer &&
          std::bit_cast<std::uint64_t>(x.real) == std::bit_cast<std::uint64_t>(y.real) && x.dtype == y.dtype &&
-         x.range == y.range &&
-         x.approximated.has_value() == y.approximated.has_value() &&
+         x.range == y.range && x.approximated.has_value() == y.approximated.has_value() &&
          (!x.approximated || equal(*x.approximated, *y.approximated)) &&
          std::equal(x.args.begin(), x.args.end(), y.args.begin(), y.args.end(), equal);
 }
