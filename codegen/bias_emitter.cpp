@@ -44,9 +44,7 @@ class BiasEmitter {
   [[nodiscard]] bool has_key_terms() const { return key_term_words(program_, hoisted_) > 0; }
   [[nodiscard]] bool has_factors() const { return program_.factor_steps() > 0; }
   [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
-  [[nodiscard]] bool is_empty() const {
-    return !has_factors() && !program_.has_score_terms() && !has_row_offset();
-  }
+  [[nodiscard]] bool is_empty() const { return !has_factors() && !program_.has_score_terms() && !has_row_offset(); }
 
   [[nodiscard]] bool pair_input_used(const std::string& name) const {
     return any_node(program_.score,
@@ -154,7 +152,8 @@ class BiasEmitter {
   void factors_of(const std::string& function, const std::string& head, const std::vector<Expr>& factors,
                   const std::string& index) {
     line(
-        "__device__ __forceinline__ void {}(float (&factors)[{}], const Parameters& p, const Block& block{}, int {}) {{",
+        "__device__ __forceinline__ void {}(float (&factors)[{}], const Parameters& p, const Block& block{}, int {}) "
+        "{{",
         function, factors.size(), head, index);
     for (std::size_t r = 0; r < factors.size(); ++r) assign(fmt::format("factors[{}]", r), factors[r], {});
     line("}}\n");
@@ -291,8 +290,7 @@ class BiasEmitter {
     if (!has_key_terms() && !program_.has_diagonal() && !program_.split_factors) return;
     line("__device__ __forceinline__ void fetch(int kv_start) {{");
     if (has_key_terms() || program_.split_factors)
-      line(
-          "const int kv_index = min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1);");
+      line("const int kv_index = min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1);");
     if (has_key_terms()) line("next_key = key_terms(p, block{}, kv_index);", head_argument());
     if (program_.split_factors) line("key_factors(next_key_factors, p, block{}, kv_index);", head_argument());
     if (program_.has_diagonal())

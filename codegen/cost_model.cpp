@@ -7,11 +7,7 @@ namespace flashbias::codegen {
 CostModel cost_model(Arch arch) {
   // Hopper's f32 pipes are twice as wide as Ampere's beside the same mma.sync, so that a step weighs more there.
   const bool wide = arch.compute_capability >= 90;
-  return {.tensor_step = wide ? 1.2 : 0.8,
-          .add = 1,
-          .diagonal_read = 4,
-          .global_read = 8,
-          .key_instruction = 1.0 / 64};
+  return {.tensor_step = wide ? 1.2 : 0.8, .add = 1, .diagonal_read = 4, .global_read = 8, .key_instruction = 1.0 / 64};
 }
 
 double register_cost(const Expr& value, const CostModel& model) { return operation_count(value) + model.add; }

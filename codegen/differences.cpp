@@ -119,8 +119,7 @@ class Differences {
   [[nodiscard]] std::pair<Monomial, Monomial> split(const Monomial& monomial) const {
     Monomial weight;
     Monomial differences;
-    for (const auto& [text, exponent] : monomial)
-      (differences_.contains(text) ? differences : weight)[text] = exponent;
+    for (const auto& [text, exponent] : monomial) (differences_.contains(text) ? differences : weight)[text] = exponent;
     return {std::move(weight), std::move(differences)};
   }
 

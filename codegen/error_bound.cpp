@@ -53,8 +53,8 @@ F32Value add(const F32Value& a, const F32Value& b) {
 F32Value negated(const F32Value& a) { return {-a.high, -a.low, a.error}; }
 
 F32Value multiply(const F32Value& a, const F32Value& b) {
-  const auto [low, high] = std::minmax(
-      {times(a.low, b.low), times(a.low, b.high), times(a.high, b.low), times(a.high, b.high)});
+  const auto [low, high] =
+      std::minmax({times(a.low, b.low), times(a.low, b.high), times(a.high, b.low), times(a.high, b.high)});
   const double error = times(a.magnitude(), b.error) + times(b.magnitude(), a.error) + times(a.error, b.error);
   return rounded({low, high, error});
 }
@@ -170,8 +170,10 @@ class Evaluator {
 
   static F32Value squared(const F32Value& a) {
     F32Value square = multiply(a, a);
-    if (a.low <= 0 && a.high >= 0) square.low = 0;
-    else square.low = std::min(a.low * a.low, a.high * a.high);
+    if (a.low <= 0 && a.high >= 0)
+      square.low = 0;
+    else
+      square.low = std::min(a.low * a.low, a.high * a.high);
     return square;
   }
 

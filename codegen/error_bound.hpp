@@ -2,7 +2,8 @@
 
 #include "flashbias/bias.hpp"
 
-/// How exactly f32 evaluates an expression, from the declared ranges of its inputs. docs/exactness.md derives the rules.
+/// How exactly f32 evaluates an expression, from the declared ranges of its inputs. docs/exactness.md derives the
+/// rules.
 namespace flashbias::codegen {
 
 /// Half the distance from 1 to the next number: what one rounding may add, relative to its result.
@@ -13,7 +14,7 @@ inline constexpr double kIndexRange = 0x1p20;
 
 /// A number as a kernel computes it. Infinite where an input declares no range.
 struct F32Value {
-  double low = 0;    ///< bounds of the exact value
+  double low = 0;  ///< bounds of the exact value
   double high = 0;
   double error = 0;  ///< bound of |computed - exact|
 

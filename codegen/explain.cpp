@@ -113,8 +113,8 @@ std::string explain_json(const KernelPlan& plan) {
   }
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {
-    nlohmann::ordered_json& shown = json["inputs"].emplace_back(nlohmann::ordered_json{
-        {"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});
+    nlohmann::ordered_json& shown = json["inputs"].emplace_back(
+        nlohmann::ordered_json{{"name", input.name}, {"dtype", to_string(input.dtype)}, {"shape", shape_of(input)}});
     if (input.range) shown["range"] = {input.range->low, input.range->high};
   }
   return json.dump(2);

@@ -26,8 +26,8 @@ Lowering parse_lowering(std::string_view text) {
   std::ranges::replace(spaced, '_', ' ');
   const auto* const found = std::ranges::find(kNames, spaced);
   if (found == kNames.end()) {
-    throw Error(ErrorCode::parse, fmt::format("'{}' is no lowering; accepted are {}", codegen::excerpt(text),
-                                              fmt::join(kNames, ", ")));
+    throw Error(ErrorCode::parse,
+                fmt::format("'{}' is no lowering; accepted are {}", codegen::excerpt(text), fmt::join(kNames, ", ")));
   }
   return static_cast<Lowering>(found - kNames.begin());
 }

@@ -9,9 +9,9 @@
 
 namespace flashbias::codegen {
 
-/// Factors that the kernel computes in f32 and hands to the tensor cores as sums of 16-bit parts: with f = f0 + f1 + ...
-/// and g likewise, each part what the ones before it leave over, f * g is the sum of those f_a * g_b with a + b < parts.
-/// Each of these products is a column of the inner product.
+/// Factors that the kernel computes in f32 and hands to the tensor cores as sums of 16-bit parts: with f = f0 + f1 +
+/// ... and g likewise, each part what the ones before it leave over, f * g is the sum of those f_a * g_b with a + b <
+/// parts. Each of these products is a column of the inner product.
 struct SplitFactors {
   std::vector<Separation::Factor> factors;  ///< scaled by powers of two so that both sides fit the parts
   DType part = DType::f16;

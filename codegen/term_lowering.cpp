@@ -175,7 +175,8 @@ class Analyser {
     if (!undeclared.empty())
       return fmt::format("{}, but nothing bounds its error: declare the ranges of {}, as in .range(name, -1, 1)", rank,
                          undeclared);
-    return fmt::format("{}, but over the declared ranges a score could be off by more than {:.1e}", rank, error_budget_);
+    return fmt::format("{}, but over the declared ranges a score could be off by more than {:.1e}", rank,
+                       error_budget_);
   }
 
   const Expr& value_;

@@ -11,8 +11,8 @@
 
 namespace flashbias::codegen {
 
-/// A product of two inputs that runs on the tensor cores as they are; those of f32 as three bf16 parts, which hold its 24
-/// bits, in the six products of parts that matter.
+/// A product of two inputs that runs on the tensor cores as they are; those of f32 as three bf16 parts, which hold its
+/// 24 bits, in the six products of parts that matter.
 struct FactorTerm {
   std::string q_input;
   std::string k_input;
@@ -24,14 +24,14 @@ struct FactorTerm {
 
 /// A term that varies with both query and key, and all that the choice of its lowering takes.
 struct TermAnalysis {
-  Expr score;                ///< what is evaluated for each score, where it is ...
-  Expr query_only;           ///< ... beside what is dropped ...
-  Expr key_only;             ///< ... and what is one number a key
-  bool compares = false;     ///< whether the score is made of differences of query and key values
+  Expr score;                   ///< what is evaluated for each score, where it is ...
+  Expr query_only;              ///< ... beside what is dropped ...
+  Expr key_only;                ///< ... and what is one number a key
+  bool compares = false;        ///< whether the score is made of differences of query and key values
   std::optional<Expr> slope{};  ///< of a term that is linear in kv_index
   std::optional<FactorTerm> supplied{};
   std::optional<Separation> separation{};
-  std::optional<SplitFactors> split{};     ///< of the separation, where exact
+  std::optional<SplitFactors> split{};      ///< of the separation, where exact
   std::vector<Alternative> alternatives{};  ///< cheapest first, those that can be taken before the others
 };
 

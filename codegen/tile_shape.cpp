@@ -36,8 +36,8 @@ TileShape parse_tile_shape(std::string_view text) {
                 fmt::format("'{}' is no tile; the form is QUERIESxKEYS,WARPS,BLOCKS or QUERIESxKEYS,WARPS,BLOCKS,r",
                             codegen::excerpt(text)));
   };
-  const std::array numbers{std::pair{&shape.block_q, 'x'}, std::pair{&shape.block_k, ','},
-                           std::pair{&shape.warps, ','}, std::pair{&shape.blocks_per_multiprocessor, ','}};
+  const std::array numbers{std::pair{&shape.block_q, 'x'}, std::pair{&shape.block_k, ','}, std::pair{&shape.warps, ','},
+                           std::pair{&shape.blocks_per_multiprocessor, ','}};
   for (const auto& [number, separator] : numbers) {
     const auto [stop, problem] = std::from_chars(next, end, *number);
     const bool is_last = number == &shape.blocks_per_multiprocessor;
@@ -54,7 +54,8 @@ void validate_tile(const TileShape& shape) {
   const int rows = 16 * shape.warps;
   if (shape.block_q < rows || shape.block_q > kMaxBlock || shape.block_q % rows != 0)
     reject("queries", shape.block_q,
-           fmt::format("a multiple of {} (16 for each of its {} warps) up to {} is accepted", rows, shape.warps, kMaxBlock));
+           fmt::format("a multiple of {} (16 for each of its {} warps) up to {} is accepted", rows, shape.warps,
+                       kMaxBlock));
   if (shape.block_k < 16 || shape.block_k % 16 != 0 || shape.block_k > 32 * shape.warps || shape.block_k > kMaxBlock)
     reject("keys", shape.block_k,
            fmt::format("a multiple of 16 up to {}, one for each thread, is accepted", 32 * shape.warps));

@@ -23,8 +23,8 @@ namespace {
 /// all the same.
 struct Candidate {
   int max_head_dim;
-  int spare_registers;  ///< that a bias may take, in the units of `registers_of`
-  int max_factor_steps; ///< of the tensor cores, up to which the next candidate is slower
+  int spare_registers;   ///< that a bias may take, in the units of `registers_of`
+  int max_factor_steps;  ///< of the tensor cores, up to which the next candidate is slower
   Tile tile;
 };
 

@@ -93,8 +93,8 @@ struct KernelCache::Impl {
     }
     AttentionConfig resolved = config;
     resolved.arch = arch;
-    const Kernel kernel = made.get(
-        resolved, [&] { return load_for_good(get_cubin(plan(as_tuned(resolved))), driver, device); });
+    const Kernel kernel =
+        made.get(resolved, [&] { return load_for_good(get_cubin(plan(as_tuned(resolved))), driver, device); });
     asked.insert({config, arch}, kernel);
     return kernel;
   }

@@ -168,8 +168,8 @@ float softmax_scale(const KernelPlan& plan, const AttentionArguments& arguments)
   const auto [least, most] = plan.softmax_scale;
   if (!(scale >= least && scale <= most)) [[unlikely]] {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("softmax_scale is {}: it must lie between {} and {}; leave it out for 1 / sqrt({}){}", scale,
-                            least, most, head_dim,
+                fmt::format("softmax_scale is {}: it must lie between {} and {}; leave it out for 1 / sqrt({}){}",
+                            scale, least, most, head_dim,
                             most < KernelPlan{}.softmax_scale.high
                                 ? ", or plan with lowering=registers, which is exact at more of them"
                                 : ""));

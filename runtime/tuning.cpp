@@ -51,7 +51,8 @@ void remember(const AttentionConfig& config, const Winner& winner, const std::fi
     std::ofstream out(unfinished);
     out << json.dump(2) << '\n';
     out.close();
-    if (!out) throw std::filesystem::filesystem_error("write", unfinished, std::error_code(errno, std::generic_category()));
+    if (!out)
+      throw std::filesystem::filesystem_error("write", unfinished, std::error_code(errno, std::generic_category()));
     std::filesystem::rename(unfinished, file);
   } catch (const std::filesystem::filesystem_error& error) {
     std::error_code ignored;

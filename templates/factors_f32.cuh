@@ -5,8 +5,8 @@
 #include "scale_scores.cuh"
 #include "shared_rows.cuh"
 
-// A low-rank bias of f32 factors. Three bf16 numbers, each the rounded rest of those before it, hold the 24 bits of f32;
-// of the nine products of parts, the three smallest are below what an f32 sum can hold.
+// A low-rank bias of f32 factors. Three bf16 numbers, each the rounded rest of those before it, hold the 24 bits of
+// f32; of the nine products of parts, the three smallest are below what an f32 sum can hold.
 template <int Rank>
 struct F32FactorTiles {
   static constexpr int kParts = 3;

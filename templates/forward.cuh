@@ -3,6 +3,7 @@
 #include "bias.cuh"
 #include "block.cuh"
 #include "fragments.cuh"
+#include "long_sums.cuh"
 #include "query_rows.cuh"
 #include "row_statistics.cuh"
 #include "softmax.cuh"
@@ -86,6 +87,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   OnlineSoftmax softmax;
   RowStatistics statistics;
   Output output;
+  LongSums long_sums;
 
   int kv_start = (block.kv_end - 1) / kBlockK * kBlockK;
   if (block.kv_end > block.kv_begin) {
@@ -126,9 +128,11 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
 
       bias.add(scores, kv_start, stage);
       if (block.masks(kv_start)) mask_scores(scores, p, kv_start);
-      softmax.update(scores, output, statistics, bias.multiplier(p));
+      softmax.update(scores, output, long_sums, statistics, bias.multiplier(p));
       accumulate_output(output, scores, shared.v);
+      long_sums.after_tile(kv_start, block.kv_begin, output);
     }
+    long_sums.add_to(output);
   }
   const Block finished = find_block_again(p);
   statistics.write(p, finished, bias, softmax.maximum);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "long_sums.cuh"
 #include "row_statistics.cuh"
 
 // Softmax over keys that arrive a tile at a time (Milakov and Gimelshein 2018): the running maximum of each row.
@@ -14,7 +15,8 @@ struct OnlineSoftmax {
 
   // Turns scores into probabilities 2^(multiplier (score - maximum) + kProbabilityShift), and rescales the output so
   // far where the maximum moved.
-  __device__ __forceinline__ void update(Scores& scores, Output& output, RowStatistics& statistics, float multiplier) {
+  __device__ __forceinline__ void update(Scores& scores, Output& output, LongSums& long_sums,
+                                         RowStatistics& statistics, float multiplier) {
     float rescale[kRowSlots];
     bool moved = false;
 #pragma unroll
@@ -44,6 +46,9 @@ struct OnlineSoftmax {
         }
     }
     // Maxima soon stop moving, and the output is the largest thing that a warp holds.
-    if (__any_sync(0xffffffffu, moved)) output.rescale(rescale);
+    if (__any_sync(0xffffffffu, moved)) {
+      output.rescale(rescale);
+      long_sums.rescale(rescale);
+    }
   }
 };

@@ -3,9 +3,9 @@
 #include "part.cuh"
 #include "shared_rows.cuh"
 
-// A bias that is a sum of Rank products of a query and a key factor, which the kernel computes: tiles of their own, more
-// tensor-core steps into the same scores. A factor is the sum of Parts 16-bit numbers, each the rounded rest of those
-// before it, and a product is that of part a of one and part b of the other, a + b < Parts: a column for each.
+// A bias that is a sum of Rank products of a query and a key factor, which the kernel computes: tiles of their own,
+// more tensor-core steps into the same scores. A factor is the sum of Parts 16-bit numbers, each the rounded rest of
+// those before it, and a product is that of part a of one and part b of the other, a + b < Parts: a column for each.
 template <int Rank, int Parts>
 struct SplitFactors {
   static constexpr int kColumns = Rank * Parts * (Parts + 1) / 2;

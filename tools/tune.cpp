@@ -34,9 +34,9 @@ struct Options {
 /// A config with its lowering or tile forced, and what came of it.
 struct Candidate {
   AttentionConfig config;
-  double predicted = 0;         ///< instructions a score of the bias; 0 where the terms left no choice
-  double milliseconds = 0;      ///< 0: not measured
-  double error_ratio = 0;       ///< to that of rounding the exact output
+  double predicted = 0;     ///< instructions a score of the bias; 0 where the terms left no choice
+  double milliseconds = 0;  ///< 0: not measured
+  double error_ratio = 0;   ///< to that of rounding the exact output
   bool passed = false;
   std::string problem;
 };
@@ -145,8 +145,8 @@ std::string lowering_text(const KernelPlan& plan) {
 }
 
 std::string tile_text(const Tile& tile) {
-  return to_string(TileShape{tile.block_q, tile.block_k, tile.warps, tile.blocks_per_multiprocessor,
-                             tile.query_in_registers});
+  return to_string(
+      TileShape{tile.block_q, tile.block_k, tile.warps, tile.blocks_per_multiprocessor, tile.query_in_registers});
 }
 
 std::string shape_text(const Shape& shape) {

@@ -13,8 +13,8 @@ namespace flashbias {
 /// A way to execute a term, taken or not.
 struct Alternative {
   Lowering lowering = Lowering::registers;
-  double cost = 0;           ///< predicted: in instructions a score, of which 16 columns on the tensor cores are about one
-  std::string obstacle{};    ///< why it cannot be taken; empty where it can
+  double cost = 0;  ///< predicted: in instructions a score, of which 16 columns on the tensor cores are about one
+  std::string obstacle{};  ///< why it cannot be taken; empty where it can
 };
 
 /// One additive term of the bias and its fate.
@@ -33,7 +33,7 @@ struct InputSpec {
   Op kind = Op::key_input;  ///< head_scalar, query_input, key_input, pair_input or table
   std::string name{};
   DType dtype = DType::f32;
-  int dims = 1;  ///< numbers a token, or entries of a table
+  int dims = 1;                  ///< numbers a token, or entries of a table
   std::optional<Range> range{};  ///< that its owner declares
   friend bool operator==(const InputSpec&, const InputSpec&) = default;
 };
@@ -54,8 +54,8 @@ struct KernelPlan {
   AttentionConfig config;  ///< with arch and head_dim_v resolved
   Tile tile;
   std::vector<TermPlan> terms;
-  std::vector<InputSpec> inputs;  ///< in the order of the kernel's parameters
-  int shared_bytes = 0;           ///< dynamic shared memory of a thread block
+  std::vector<InputSpec> inputs;         ///< in the order of the kernel's parameters
+  int shared_bytes = 0;                  ///< dynamic shared memory of a thread block
   Range softmax_scale{0x1p-40, 0x1p40};  ///< for which the kernel is exact
   /// Tokens that a declared range of q_index or kv_index leaves.
   std::optional<std::int64_t> max_q_length{}, max_kv_length{};

@@ -28,9 +28,8 @@ Expr sum_of(const BiasProgram& program) {
     sum = sum + dot(query_input(term.q_input, term.rank), key_input(term.k_input, term.rank));
   if (program.split_factors)
     for (const auto& [query, key] : program.split_factors->factors) sum = sum + query * key;
-  return rewrite(sum, [](const Expr& e) {
-    return e.op() == Op::named && e.node().name == "kv_origin" ? Expr(kOrigin) : e;
-  });
+  return rewrite(sum,
+                 [](const Expr& e) { return e.op() == Op::named && e.node().name == "kv_origin" ? Expr(kOrigin) : e; });
 }
 
 /// Biases of all kinds: some of their terms separable, some with ranges, some masks.
@@ -181,9 +180,8 @@ TEST_CASE("equal polynomials written differently have equal keys") {
       } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): it has no such input
       }
     }
-    expr = rewrite(expr, [](const Expr& e) {
-      return e.op() == Op::q_index || e.op() == Op::kv_index ? e.range(0, 15) : e;
-    });
+    expr = rewrite(expr,
+                   [](const Expr& e) { return e.op() == Op::q_index || e.op() == Op::kv_index ? e.range(0, 15) : e; });
     const Expr other = rewritten(expr, random);
     CAPTURE(to_string(expr));
     CAPTURE(to_string(other));
@@ -225,8 +223,8 @@ TEST_CASE("separable terms join into one sum of the least rank") {
 TEST_CASE("errors add up: terms that are exact alone but not together are not lowered to factors together") {
   Expr sum;
   for (const char* axis : {"0", "1", "2"}) {
-    const Expr difference = query_input(std::string("q") + axis, 3).range(-5, 5) -
-                            key_input(std::string("k") + axis, 3).range(-5, 5);
+    const Expr difference =
+        query_input(std::string("q") + axis, 3).range(-5, 5) - key_input(std::string("k") + axis, 3).range(-5, 5);
     const Expr distance = -dot(difference, difference) * 0.5;
     const AttentionConfig alone{.head_dim = 32, .bias = distance, .arch = Arch{90}};
     CHECK(plan(alone).terms.at(0).lowering == Lowering::factors);

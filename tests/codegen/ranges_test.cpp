@@ -30,9 +30,7 @@ TEST_CASE("declared ranges are part of an expression and of its text") {
 }
 
 TEST_CASE("a range at one use holds at all uses, and two of them where they agree") {
-  const auto range_of_x = [](const Expr& expr) {
-    return plan({.bias = expr, .arch = Arch{90}}).inputs.at(0).range;
-  };
+  const auto range_of_x = [](const Expr& expr) { return plan({.bias = expr, .arch = Arch{90}}).inputs.at(0).range; };
   const Expr x = key_input("x");
   CHECK(range_of_x(x.range(-1, 1) + x * x) == Range{-1, 1});
   CHECK(range_of_x(x.range(-1, 1) + x.range(0, 3)) == Range{0, 1});
@@ -42,17 +40,20 @@ TEST_CASE("a range at one use holds at all uses, and two of them where they agre
 }
 
 TEST_CASE("ranges of nothing, or without a number, are refused") {
-  CHECK(refusal([] { static_cast<void>((key_input("x") + 1.5).range(0, 1)); }) ==
-        "`key_input(x) + 1.5` is neither an input nor an index, whose range alone can be declared; to declare that of an "
-        "input inside, name it: .range(name, 0, 1)");
+  CHECK(
+      refusal([] { static_cast<void>((key_input("x") + 1.5).range(0, 1)); }) ==
+      "`key_input(x) + 1.5` is neither an input nor an index, whose range alone can be declared; to declare that of an "
+      "input inside, name it: .range(name, 0, 1)");
   CHECK(refusal([] { static_cast<void>(key_input("x").range(1, -1)); }).find("holds no number") != std::string::npos);
   CHECK(refusal([] { static_cast<void>(key_input("x").range(0, 1e300)); }).find("finite in f32") != std::string::npos);
   CHECK(refusal([] { static_cast<void>(alibi().range("slope", 0, 1)); }) ==
         "`alibi()` has no input 'slope' whose range could be declared");
-  CHECK(testing::message_of(ErrorCode::parse, [] { static_cast<void>(parse_expr("key_input(x).rang(0, 1)")); })
-            .find("expected 'range', not 'rang'") != std::string::npos);
-  CHECK(testing::message_of(ErrorCode::parse, [] { static_cast<void>(parse_expr("key_input(x).range(0)")); })
-            .find("range([input, ]low, high)") != std::string::npos);
+  CHECK(testing::message_of(ErrorCode::parse, [] {
+          static_cast<void>(parse_expr("key_input(x).rang(0, 1)"));
+        }).find("expected 'range', not 'rang'") != std::string::npos);
+  CHECK(testing::message_of(ErrorCode::parse, [] {
+          static_cast<void>(parse_expr("key_input(x).range(0)"));
+        }).find("range([input, ]low, high)") != std::string::npos);
 }
 
 TEST_CASE("a declared range of an index bounds the lengths that a kernel serves") {
@@ -71,8 +72,9 @@ TEST_CASE("a lowering can be forced where it serves a term") {
   const Expr near = distance.range("q_positions", -1, 1).range("k_positions", -1, 1);
   CHECK(lowering(near, Lowering::factors) == Lowering::factors);
   CHECK(lowering(near, Lowering::registers) == Lowering::registers);
-  CHECK(refusal([&] { static_cast<void>(lowering(distance, Lowering::factors)); })
-            .find("declare the ranges of k_positions, q_positions") != std::string::npos);
+  CHECK(refusal([&] {
+          static_cast<void>(lowering(distance, Lowering::factors));
+        }).find("declare the ranges of k_positions, q_positions") != std::string::npos);
   CHECK(refusal([&] { static_cast<void>(lowering(alibi(), Lowering::table)); }) ==
         "lowering is table, which no term of the bias can take; leave it out, or see `flashbias explain` for those "
         "that can");

@@ -9,8 +9,8 @@
 
 namespace flashbias::testing {
 
-/// Numbers for the inputs x (query, 3), y (key, 3), w (query), m (key), u8 mask (key), a and b (head scalars), table t and
-/// pair input p, all but the mask uniform in [-extent, extent], and their places in the reference evaluator.
+/// Numbers for the inputs x (query, 3), y (key, 3), w (query), m (key), u8 mask (key), a and b (head scalars), table t
+/// and pair input p, all but the mask uniform in [-extent, extent], and their places in the reference evaluator.
 class SampledInputs {
  public:
   static constexpr std::int64_t kTokens = 9;

@@ -93,8 +93,8 @@ TEST_CASE("distances stay exact at any length, extent and weight, whatever their
                                   .q_length = length,
                                   .kv_length = length,
                                   .position_extent = extent};
-          attention.config.bias = near(bias::squared_distance(3, DistanceWeight::per_query), extent)
-                                      .range("distance_weight", 0, weight);
+          attention.config.bias =
+              near(bias::squared_distance(3, DistanceWeight::per_query), extent).range("distance_weight", 0, weight);
           attention.replace = [weight](const std::string& name, auto...) -> std::optional<double> {
             return name == "distance_weight" ? std::optional(weight * 0.99) : std::nullopt;
           };

@@ -20,9 +20,10 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 TEST_CASE("command: version and help") {
   CHECK(run_command("--version").out == "flashbias " FLASHBIAS_VERSION "\n");
   for (const std::string verb :
-       {"emit",        "explain",      "compile",     "precompile",  "cache",     "cache list",  "cache verify",
-        "cache clear", "cache show",   "cache prune", "cache stats", "pack",      "pack create", "pack list",
-        "pack verify", "pack extract", "pack merge",  "run",         "decompose", "tune",        "doctor", "demo"}) {
+       {"emit",         "explain",     "compile",     "precompile",   "cache",       "cache list",
+        "cache verify", "cache clear", "cache show",  "cache prune",  "cache stats", "pack",
+        "pack create",  "pack list",   "pack verify", "pack extract", "pack merge",  "run",
+        "decompose",    "tune",        "doctor",      "demo"}) {
     const auto help = run_command(verb + " --help");
     INFO(verb);
     CHECK(help.status == 0);
