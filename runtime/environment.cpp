@@ -9,13 +9,21 @@
 namespace flashbias::runtime {
 namespace {
 
-constexpr std::array kNames = {"FLASHBIAS_CACHE_DIR", "FLASHBIAS_CACHE_SIZE",
-                               "FLASHBIAS_PACKS",     "FLASHBIAS_COMPILE",
-                               "FLASHBIAS_LOG",       "FLASHBIAS_NVRTC",
-                               "FLASHBIAS_LIBCUDA",   "FLASHBIAS_FORMATTER",
-                               "XDG_CACHE_HOME",      "HOME",
-                               "CUDA_HOME",           "CUDA_PATH",
-                               "VIRTUAL_ENV",         "PATH"};
+constexpr std::array kNames = {"FLASHBIAS_CACHE_DIR",
+                               "FLASHBIAS_CACHE_SIZE",
+                               "FLASHBIAS_PACKS",
+                               "FLASHBIAS_COMPILE",
+                               "FLASHBIAS_LOG",
+                               "FLASHBIAS_NVRTC",
+                               "FLASHBIAS_LIBCUDA",
+                               "FLASHBIAS_FORMATTER",
+                               "FLASHBIAS_PYTHON",
+                               "XDG_CACHE_HOME",
+                               "HOME",
+                               "CUDA_HOME",
+                               "CUDA_PATH",
+                               "VIRTUAL_ENV",
+                               "PATH"};
 
 using Snapshot = std::map<std::string_view, std::optional<std::string>>;
 

@@ -32,11 +32,7 @@ struct Options {
   std::optional<int> unused_days;
   bool json = false;
 
-  [[nodiscard]] DiskStore store() const {
-    const auto chosen = cache_options(directory).cache_dir;
-    if (!chosen) throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache");
-    return DiskStore(*chosen);
-  }
+  [[nodiscard]] DiskStore store() const { return DiskStore(required_cache_directory(directory)); }
 };
 
 double seconds_since(std::filesystem::file_time_type time) {

@@ -55,6 +55,13 @@ jit::Options cache_options(const std::string& text) {
   return options;
 }
 
+std::filesystem::path required_cache_directory(const std::string& text) {
+  const auto directory = cache_options(text).cache_dir;
+  if (!directory)
+    throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache or set FLASHBIAS_CACHE_DIR");
+  return *directory;
+}
+
 std::string compile_time_text(const jit::CachedCubin& kernel) {
   if (kernel.origin != jit::Origin::compiled) return "cached";
   return fmt::format("{:.0f} ms", kernel.cubin.compile_ms);

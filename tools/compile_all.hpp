@@ -29,6 +29,8 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
 
 /// `--cache`; nothing for an empty text, which means the default directory.
 [[nodiscard]] std::optional<std::filesystem::path> cache_directory(const std::string& text);
+/// The directory of `--cache`, else the environment's. Throws Error(cache) where neither names one.
+[[nodiscard]] std::filesystem::path required_cache_directory(const std::string& text);
 /// The environment's options, but for the directory of `--cache`.
 [[nodiscard]] jit::Options cache_options(const std::string& text);
 

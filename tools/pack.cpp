@@ -59,9 +59,7 @@ void report_written(const Options& options, const PackWriter& writer, std::size_
 }
 
 void create(const Options& options) {
-  const auto directory = cache_options(options.directory).cache_dir;
-  if (!directory) throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache");
-  const cache::DiskStore store(*directory);
+  const cache::DiskStore store(required_cache_directory(options.directory));
   PackWriter writer;
   std::size_t left_out = 0;
   for (const auto& status : store.list()) {

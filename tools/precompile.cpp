@@ -66,7 +66,7 @@ jit::Options precompile_options(const Options& options) {
   jit::Options cache = cache_options(options.cache);
   cache.packs.clear();
   cache.compile = jit::Compile::when_missing;
-  if (!cache.cache_dir) throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache");
+  cache.cache_dir = required_cache_directory(options.cache);
   return cache;
 }
 

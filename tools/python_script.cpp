@@ -9,10 +9,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "flashbias/error.hpp"
+#include "runtime/environment.hpp"
 
 namespace flashbias::tools {
 namespace {
@@ -72,8 +72,7 @@ Outcome run(std::vector<std::string> command) {
 }
 
 std::vector<std::string> candidates() {
-  const char* chosen = std::getenv("FLASHBIAS_PYTHON");
-  if (chosen != nullptr && *chosen != '\0') return {chosen};
+  if (const auto chosen = runtime::environment_variable("FLASHBIAS_PYTHON")) return {*chosen};
   return {"python3", "/usr/bin/python3"};
 }
 
