@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "codegen/differences.hpp"
 #include "codegen/error_bound.hpp"
 #include "codegen/excerpt.hpp"
 #include "codegen/index_algebra.hpp"
@@ -188,8 +189,7 @@ class Lowerer {
   void lower_separate_sides(const Expr& value, const std::vector<Part*>& members) {
     const auto separation = separate(value);
     if (!separation || f32_value(separation->key_only).error > budget_) return;
-    row_offset_.add(separation->query_only);
-    lower_key_part(separation->key_only);
+    lower_sides(separation->query_only, separation->key_only);
     for (Part* member : members) explain_side(*member);
   }
 
@@ -279,8 +279,11 @@ class Lowerer {
         split.parts, to_string(split.part), split.columns(), split.columns() == 1 ? "" : "s", error);
   }
 
-  std::string run_slope(const Expr& value, const Expr& slope) {
+  std::string run_slope(const Expr& typed, const Expr& slope) {
     kv_slope_.add(with_ordered_operands(slope));
+    // Positions are compared before they meet the slope: what is left for the log-sum-exp stays as exact.
+    const auto form = in_differences(typed);
+    const Expr value = form ? form->differences + form->query_only + form->key_only : typed;
     row_offset_.add(with_ordered_operands(substitute(value, Op::kv_index, kv_origin())));
     return "linear in kv_index: its query part is dropped; positions count from the block's most important key, so "
            "that f32 is exact at any length";
@@ -288,8 +291,7 @@ class Lowerer {
 
   std::string run_score(Lowering lowering, const TermAnalysis& analysis) {
     score_.add(analysis.score);
-    row_offset_.add(analysis.query_only);
-    lower_key_part(analysis.key_only);
+    lower_sides(analysis.query_only, analysis.key_only);
     if (lowering == Lowering::dense) return "one number a score, read from memory";
     if (lowering == Lowering::table) return "the index is a query part plus a key part: one shared-memory read a score";
     return fmt::format("evaluated in f32 for each score (about {} instructions){}", operation_count(analysis.score),
@@ -304,19 +306,26 @@ class Lowerer {
     if (!separation) throw Error(ErrorCode::invalid_config, "bias: its products are too many to be joined");
     auto split = products_are_bounded_ ? split_within(*separation, budget_) : std::nullopt;
     if (!split) split = split_like_f32(*separation);
-    row_offset_.add(separation->query_only);
-    lower_key_part(separation->key_only);
+    lower_sides(separation->query_only, separation->key_only);
     if (split->rank() > 0) program_.split_factors = *std::move(split);
   }
 
-  void lower_key_part(const Expr& key_only) {
+  /// What depends on the query alone, and what depends on the key alone.
+  void lower_sides(const Expr& query_only, const Expr& key_only) {
+    const Expr both = query_only + key_only;
+    const auto slope = has_op(key_only, Op::kv_index) ? kv_slope(both) : std::nullopt;
+    if (slope) {
+      static_cast<void>(run_slope(both, simplify(*slope, false)));
+      return;
+    }
+    row_offset_.add(query_only);
     std::vector<Addend> parts;
     collect_addends(key_only, false, parts);
     for (const Addend& part : parts) {
       const Expr value = part.value();
-      const auto slope = has_op(value, Op::kv_index) ? kv_slope(value) : std::nullopt;
-      if (slope)
-        static_cast<void>(run_slope(value, simplify(*slope, false)));
+      const auto part_slope = has_op(value, Op::kv_index) ? kv_slope(value) : std::nullopt;
+      if (part_slope)
+        static_cast<void>(run_slope(value, simplify(*part_slope, false)));
       else
         key_column_.add(value);
     }

@@ -11,19 +11,16 @@ struct LongSums {
   struct State {
     Output total;
     float factor[kRowSlots];  // that the total is short of
-    bool is_started;
   };
+  bool is_started = false;  // a total is in memory
   State state;
   State* memory;  // of which the compiler does not know that it is `state`, or it would keep it in registers
 
-  __device__ LongSums() : memory(&state) {
-    asm volatile("" : "+l"(memory));
-    memory->is_started = false;
-  }
+  __device__ LongSums() : memory(&state) { asm volatile("" : "+l"(memory)); }
 
   // The maximum moved.
   __device__ void rescale(const float (&factor)[kRowSlots]) {
-    if (!memory->is_started) return;
+    if (!is_started) return;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) memory->factor[slot] *= factor[slot];
   }
@@ -35,13 +32,13 @@ struct LongSums {
     memory->total = output;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) memory->factor[slot] = 1.0f;
-    memory->is_started = true;
+    is_started = true;
     output = Output{};
   }
 
   // The output becomes that of all keys.
   __device__ void add_to(Output& output) const {
-    if (!memory->is_started) return;
+    if (!is_started) return;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {
       const float factor = memory->factor[slot];
