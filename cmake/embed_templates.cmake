@@ -1,6 +1,6 @@
 # Writes the device code of templates/ into a C++ source, so that the library needs no files at run time.
 # cmake -D OUTPUT=file.cpp -D TEMPLATES=dir -P embed_templates.cmake
-file(GLOB names RELATIVE ${TEMPLATES} ${TEMPLATES}/*.cuh)
+file(GLOB_RECURSE names RELATIVE ${TEMPLATES} ${TEMPLATES}/*.cuh)
 list(SORT names)
 set(entries "")
 foreach(name IN LISTS names)

@@ -43,6 +43,9 @@ class BiasEmitter {
   [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
   [[nodiscard]] bool has_key_terms() const { return key_term_words(program_, hoisted_) > 0; }
   [[nodiscard]] bool has_factors() const { return program_.factor_steps() > 0; }
+  [[nodiscard]] bool is_hopper() const { return plan_.main_loop == MainLoop::hopper; }
+  /// Anything for each tile of keys.
+  [[nodiscard]] bool publishes() const { return has_key_terms() || program_.has_diagonal() || program_.split_factors; }
   [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
   [[nodiscard]] bool is_empty() const { return !has_factors() && !program_.has_score_terms() && !has_row_offset(); }
 
@@ -60,8 +63,8 @@ class BiasEmitter {
     line("#include \"bias_hooks.cuh\"");
     for (const FactorTerm& factors : program_.factors) {
       const bool is_f32 = factors.dtype == DType::f32;
-      line("#include \"{}.cuh\"\n#include \"{}.cuh\"", is_f32 ? "factors_f32" : "factors",
-           is_f32 ? "bf16" : to_string(factors.dtype));
+      const char* tiles = is_hopper() ? "hopper/factor_tiles" : is_f32 ? "factors_f32" : "factors";
+      line("#include \"{}.cuh\"\n#include \"{}.cuh\"", tiles, is_f32 ? "bf16" : to_string(factors.dtype));
     }
     if (program_.split_factors) line("#include \"split_factors.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
@@ -198,7 +201,8 @@ class BiasEmitter {
     score_statements_ = code.statements;
   }
 
-  static std::string factor_tiles(const FactorTerm& factors) {
+  [[nodiscard]] std::string factor_tiles(const FactorTerm& factors) const {
+    if (is_hopper()) return fmt::format("FactorTiles<{}>", factors.rank);
     if (factors.dtype == DType::f32) return fmt::format("F32FactorTiles<{}>", factors.rank);
     return fmt::format("FactorTiles<{}, {}>", factors.dtype == DType::f16 ? "F16" : "Bf16", factors.rank);
   }
@@ -218,22 +222,31 @@ class BiasEmitter {
   void bias() {
     line("struct Bias : BiasHooks {{");
     storage();
+    if (publishes()) line("static constexpr bool kPublishes = true;");
+    if (loads_queries()) line("static constexpr bool kLoadsQueries = true;");
+    if (has_hopper_factors()) hopper_factor_constants();
     line("const Parameters& p;\nconst Block& block;\nStorage& storage;");
     if (has_head_terms()) line("HeadTerms head;");
     if (has_row_terms()) line("RowTerms rows[kRowSlots];");
     for (const InputSpec& input : pair_inputs_)
       line("PairRows<{}> {}_rows;", cuda_element_type(input.dtype), input.name);
-    if (has_key_terms()) line("KeyTerms next_key;");
+    if (has_key_terms()) line("KeyTerms next_keys[KeyTermColumns<KeyTerms>::kPerThread];");
     if (program_.split_factors) line("float next_key_factors[{}];", program_.split_factors->rank());
     if (program_.has_diagonal()) line("float next_diagonals[Diagonals::kPerThread];");
     line("");
     constructor();
     load_queries();
-    load_keys();
+    if (has_hopper_factors()) {
+      fetch_factors();
+      multiply_factors();
+    } else {
+      load_keys();
+      accumulate();
+    }
     fetch_and_publish();
-    accumulate();
     add();
-    if (!program_.factors.empty()) line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
+    if (!program_.factors.empty() && !is_hopper())
+      line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
     if (has_row_offset())
       line(
           "__device__ float row_offset(int slot) const {{\n"
@@ -255,8 +268,41 @@ class BiasEmitter {
     line("}}\n");
   }
 
+  [[nodiscard]] bool has_hopper_factors() const { return is_hopper() && !program_.factors.empty(); }
+  [[nodiscard]] bool loads_queries() const { return !tables_.empty() || (has_factors() && !is_hopper()); }
+
+  /// What the copy engine fetches of factors, and when.
+  void hopper_factor_constants() {
+    std::string query_bytes;
+    std::string key_bytes;
+    for (const FactorTerm& factors : program_.factors) {
+      const char* plus = query_bytes.empty() ? "" : " + ";
+      query_bytes += fmt::format("{}FactorTiles<{}>::Queries::kBytes", plus, factors.rank);
+      key_bytes += fmt::format("{}FactorTiles<{}>::Keys::kBytes", plus, factors.rank);
+    }
+    line("static constexpr bool kHasFactors = true;");
+    line("static constexpr u32 kQueryBytes = {};\nstatic constexpr u32 kKeyBytes = {};", query_bytes, key_bytes);
+  }
+  void fetch_factors() {
+    line("__device__ __forceinline__ void fetch_queries(Barrier& arrived) const {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line("storage.factors{0}.q.copy_from(p.factors{0}_q_map, arrived, block.q_start, block.head, block.batch);", i);
+    line("}}\n__device__ __forceinline__ void fetch_keys(Barrier& arrived, int kv_start, int stage) const {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line("storage.factors{0}.k[stage].copy_from(p.factors{0}_k_map, arrived, kv_start, block.head, block.batch);", i);
+    line("}}\n");
+  }
+  void multiply_factors() {
+    line("__device__ __forceinline__ void multiply_factors(Scores& scores, int stage) const {{");
+    line("pin(scores[0]);\nbegin_products();");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line("storage.factors{}.multiply(scores, stage, {});", i, i == 0);
+    line("commit_products();\nwait_for_products<0>();\npin(scores[0]);");
+    line("scale_scores(scores, p.inverse_softmax_scale);\n}}\n");
+  }
+
   void load_queries() {
-    if (!has_factors() && tables_.empty()) return;
+    if (!loads_queries()) return;
     line("__device__ __forceinline__ void load_queries() {{");
     if (program_.split_factors)
       line(
@@ -265,7 +311,7 @@ class BiasEmitter {
           "query_factors(factors, p, block, min(block.q_start + row, p.q_length - 1));\n"
           "storage.split_factors.store_query(row, factors);\n}}",
           program_.split_factors->rank());
-    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+    for (std::size_t i = 0; i < program_.factors.size() && !is_hopper(); ++i)
       line(
           "storage.factors{0}.load_queries(p.{1}_input.row(block.batch, block.head, block.q_start), "
           "p.{1}_input.row_stride, block.q_end - block.q_start);",
@@ -287,12 +333,21 @@ class BiasEmitter {
   }
 
   void fetch_and_publish() {
-    if (!has_key_terms() && !program_.has_diagonal() && !program_.split_factors) return;
+    if (!publishes()) return;
     line("__device__ __forceinline__ void fetch(int kv_start) {{");
-    if (has_key_terms() || program_.split_factors)
-      line("const int kv_index = min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, p.kv_length - 1);");
-    if (has_key_terms()) line("next_key = key_terms(p, block{}, kv_index);", head_argument());
-    if (program_.split_factors) line("key_factors(next_key_factors, p, block{}, kv_index);", head_argument());
+    if (has_key_terms())
+      line(
+          "#pragma unroll\nfor (int i = 0; i < KeyTermColumns<KeyTerms>::kPerThread; ++i)\n"
+          "next_keys[i] = key_terms(p, block{}, min(kv_start + (publisher() + i * kPublishers) % kBlockK, p.kv_length "
+          "- "
+          "1));",
+          head_argument());
+    if (program_.split_factors)
+      line(
+          "key_factors(next_key_factors, p, block{}, min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, "
+          "p.kv_length "
+          "- 1));",
+          head_argument());
     if (program_.has_diagonal())
       line(
           "#pragma unroll\nfor (int i = 0; i < Diagonals::kPerThread; ++i)\n"
@@ -300,8 +355,7 @@ class BiasEmitter {
           head_argument());
     line("}}\n");
     line("__device__ __forceinline__ void publish(int stage) {{");
-    if (has_key_terms())
-      line("if (threadIdx.x < kBlockK) storage.key_terms.store(stage, static_cast<int>(threadIdx.x), next_key);");
+    if (has_key_terms()) line("storage.key_terms.store(stage, next_keys);");
     if (program_.split_factors)
       line(
           "if (threadIdx.x < kBlockK) storage.split_factors.store_key(static_cast<int>(threadIdx.x), "
@@ -342,6 +396,8 @@ class BiasEmitter {
     if (!score_.empty()) terms.push_back(score_);
     if (program_.has_key_column()) terms.emplace_back("keys[c].column");
     if (program_.has_diagonal()) terms.emplace_back("storage.diagonals.at(stage, row_of_slot(slot), column + c)");
+    // Scores are in units of the softmax scale; where there are factors, what is added to them is not.
+    if (has_hopper_factors()) return fmt::format("({}) * p.inverse_softmax_scale", fmt::join(terms, " + "));
     return fmt::format("{}", fmt::join(terms, " + "));
   }
 

@@ -7,7 +7,9 @@
 #include "codegen/bias_program.hpp"
 #include "codegen/cuda_types.hpp"
 #include "codegen/inliner.hpp"
+#include "codegen/main_loop.hpp"
 #include "codegen/mask_emitter.hpp"
+#include "codegen/wgmma_emitter.hpp"
 #include "flashbias/source.hpp"
 
 namespace flashbias {
@@ -25,6 +27,8 @@ std::string header(const KernelPlan& plan) {
   return comment + "\n";
 }
 
+bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopper; }
+
 std::string include(std::string_view file) { return fmt::format("#include \"{}\"\n", file); }
 
 /// A file for each element type among the inputs.
@@ -39,6 +43,9 @@ std::string input_types(const KernelPlan& plan) {
 /// The struct that codegen/parameters.hpp describes.
 std::string parameters(const KernelPlan& plan) {
   std::string text = "struct Parameters {\n";
+  if (is_hopper(plan)) text += "TensorMap q_map, k_map, v_map;\n";
+  for (std::size_t i = 0; i < plan.fetched_factors.size(); ++i)
+    text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
   for (const char* name : {"q", "k", "v", "out"})
     text += fmt::format("{0}u16* {1};\ni64 {1}_batch_stride, {1}_row_stride, {1}_head_stride;\n",
                         std::string_view(name) == "out" ? "" : "const ", name);
@@ -47,9 +54,9 @@ std::string parameters(const KernelPlan& plan) {
     text += fmt::format("Input<{}> {}_input;\n", codegen::cuda_element_type(input.dtype), input.name);
   text +=
       "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles;\nfloat softmax_scale, "
-      "inverse_softmax_scale;\n"
-      "};\n";
-  return text;
+      "inverse_softmax_scale;\n";
+  if (is_hopper(plan)) text += "int work_items;\n";
+  return text + "};\n";
 }
 
 std::string constants(const KernelPlan& plan) {
@@ -58,10 +65,19 @@ std::string constants(const KernelPlan& plan) {
       "constexpr int kHeadDim = {};\nconstexpr int kHeadDimV = {};\n"
       "constexpr int kBlockQ = {};  // query rows a thread block\n"
       "constexpr int kBlockK = {};  // keys a step\n"
-      "constexpr int kWarps = {};\n"
-      "constexpr int kBlocksPerMultiprocessor = {};\n\n",
-      plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps,
-      plan.tile.blocks_per_multiprocessor);
+      "constexpr int kWarps = {};\n",
+      plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps);
+  if (is_hopper(plan)) {
+    const auto [producer, consumer] = codegen::registers_of_roles(plan.tile);
+    text += fmt::format(
+        "constexpr int kStages = {};  // tiles of keys under way\n"
+        "constexpr int kProducerRegisters = {};\n"
+        "constexpr int kConsumerRegisters = {};\n\n",
+        plan.tile.stages, producer, consumer);
+    text += include("hopper/tensor_map.cuh") + "\n";
+  } else {
+    text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
+  }
   if (!plan.inputs.empty()) text += include("input.cuh") + "\n";
   return text + parameters(plan);
 }
@@ -88,6 +104,15 @@ codegen::Choices choices(const KernelPlan& plan) {
       {"part.cuh", part_type(program)},
       {"query_rows.cuh", include(plan.tile.query_in_registers ? "register_rows.cuh" : "shared_rows.cuh") +
                              fmt::format("\nusing QueryRows = {}<kHeadDim>;\n", query_rows)},
+      {"main_loop_hooks.cuh", is_hopper(plan)
+                                  ? include("hopper/hooks.cuh") + "\nusing MainLoopHooks = HopperHooks;\n"
+                                  : include("portable_hooks.cuh") + "\nusing MainLoopHooks = PortableHooks;\n"},
+      {"publishers.cuh", include(is_hopper(plan) ? "hopper/publishers.cuh" : "publishers_all.cuh")},
+      {"hopper/products.cuh", is_hopper(plan) ? codegen::emit_products(plan) : ""},
+      {"hopper/query_storage.cuh",
+       include(plan.tile.output_over_queries ? "hopper/output_over_queries.cuh" : "hopper/output_beside_queries.cuh")},
+      {"hopper/schedule.cuh",
+       include(plan.tile.pairs_blocks ? "hopper/longest_with_shortest.cuh" : "hopper/in_order.cuh")},
       {"row_statistics.cuh", include(config.log_sum_exp ? "row_log_sum_exp.cuh" : "row_none.cuh")},
       {"bias.cuh", codegen::emit_bias(plan, program)},
   };
@@ -96,7 +121,8 @@ codegen::Choices choices(const KernelPlan& plan) {
 }  // namespace
 
 KernelSource emit(const KernelPlan& plan) {
-  std::string text = header(plan) + codegen::inline_templates("forward.cuh", choices(plan));
+  const char* main_loop = is_hopper(plan) ? "hopper/forward.cuh" : "forward.cuh";
+  std::string text = header(plan) + codegen::inline_templates(main_loop, choices(plan));
   text +=
       fmt::format("\nstatic_assert(sizeof(SharedStorage) == {}, \"the launcher counts on it\");\n", plan.shared_bytes);
   return {std::move(text)};

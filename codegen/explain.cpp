@@ -62,8 +62,10 @@ std::vector<Expr> approximations(const Expr& expr) {
 
 std::string explain(const KernelPlan& plan) {
   std::string text = fmt::format("config: {}\n", to_string(plan.config));
-  text += fmt::format("kernel: mma.sync, {} queries x {} keys on {} warps, {} bytes of shared memory\n",
-                      plan.tile.block_q, plan.tile.block_k, plan.tile.warps, plan.shared_bytes);
+  text += fmt::format("kernel: main loop {} ({}): {}\n", to_string(plan.main_loop),
+                      plan.main_loop == MainLoop::hopper ? "wgmma" : "mma.sync", plan.main_loop_reason);
+  text += fmt::format("        {} queries x {} keys on {} warps, {} bytes of shared memory\n", plan.tile.block_q,
+                      plan.tile.block_k, plan.tile.warps, plan.shared_bytes);
   text += fmt::format("        {}\n", plan.tile.reason);
   if (plan.tile.allowed_spill_bytes > 0)
     text += fmt::format("        may spill up to {} bytes a thread: measured faster than a smaller tile\n",
@@ -90,9 +92,11 @@ std::string explain(const KernelPlan& plan) {
 std::string explain_json(const KernelPlan& plan) {
   nlohmann::ordered_json json;
   json["config"] = to_string(plan.config);
+  json["main_loop"] = {{"name", to_string(plan.main_loop)}, {"reason", plan.main_loop_reason}};
   json["tile"] = {{"block_q", plan.tile.block_q},
                   {"block_k", plan.tile.block_k},
                   {"warps", plan.tile.warps},
+                  {"stages", plan.tile.stages},
                   {"blocks_per_multiprocessor", plan.tile.blocks_per_multiprocessor},
                   {"query_in_registers", plan.tile.query_in_registers},
                   {"allowed_spill_bytes", plan.tile.allowed_spill_bytes},

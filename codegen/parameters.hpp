@@ -1,21 +1,32 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 /// The kernel's one parameter, a struct that the emitter declares and the launcher fills. Both follow this order:
 ///
+///   q_map, k_map, v_map, then a q_map and a k_map for each of plan.fetched_factors
+///                       128 bytes each, which cuTensorMapEncodeTiled fills; in the main loop for Hopper alone
 ///   q, k, v, out        {pointer, batch stride, row stride, head stride} each; strides in elements
 ///   log_sum_exp         {pointer, batch stride, head stride}, only where the config asks for it
 ///   each plan.inputs    {pointer, batch stride, head stride, row stride}; 0 broadcasts. The row stride is that of the
 ///                       query or key token, of the query row for a pair input, and 0 for tables and head scalars
 ///   then, 4 bytes each: heads, heads_per_kv_head, q_length, kv_length, q_tiles (ceil(q_length / block_q)),
-///                       softmax_scale, and 1 / softmax_scale for biases that are measured in it
+///                       softmax_scale, and 1 / softmax_scale for biases that are measured in it; in the main loop
+///                       for Hopper also work_items
 ///
-/// The grid is one-dimensional: q_tiles * heads * batch blocks of tile.warps * 32 threads.
+/// The grid is one-dimensional: q_tiles * heads * batch blocks of tile.warps * 32 threads. In the main loop for Hopper
+/// the work is shared out among no more blocks than multiprocessors, of 128 threads more: heads * batch times q_tiles
+/// work items, or half as many, rounded up, where tile.pairs_blocks.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
 inline constexpr int kLogSumExpWords = 3;  ///< 8-byte words of log_sum_exp
+
+inline constexpr std::size_t kTensorMapBytes = 128;
+inline constexpr std::size_t kTensorMaps = 3;  ///< of q, k and v
+inline constexpr std::size_t kTensorMapsOfFactors = 2;
+inline constexpr int kProducerThreads = 128;
 
 /// The tail of the parameter struct.
 struct alignas(8) LaunchSizes {
@@ -26,6 +37,7 @@ struct alignas(8) LaunchSizes {
   std::int32_t q_tiles = 0;
   float softmax_scale = 0;
   float inverse_softmax_scale = 0;
+  std::int32_t work_items = 0;
 };
 
 }  // namespace flashbias::codegen

@@ -2,9 +2,9 @@
 
 #include "codegen/bias_program.hpp"
 #include "codegen/inputs.hpp"
+#include "codegen/main_loop.hpp"
 #include "codegen/ranges.hpp"
 #include "codegen/shared_layout.hpp"
-#include "codegen/tiles.hpp"
 #include "flashbias/error.hpp"
 #include "flashbias/plan.hpp"
 
@@ -24,10 +24,17 @@ KernelPlan plan(const AttentionConfig& config) {
   plan.inputs = codegen::collect_inputs(resolved.bias, resolved.dtype);
   std::ranges::sort(plan.inputs, {}, &InputSpec::name);  // however the bias was written
   if (program.split_factors && program.split_factors->part == DType::f16) plan.softmax_scale = {0x1p-11, 0x1p3};
-  plan.tile = codegen::choose_tile(resolved, program);
   plan.max_q_length = codegen::tokens_in_range(resolved.bias, Op::q_index);
   plan.max_kv_length = codegen::tokens_in_range(resolved.bias, Op::kv_index);
-  plan.shared_bytes = codegen::shared_bytes(resolved, plan.tile, program);
+  codegen::MainLoopChoice choice = codegen::choose_main_loop(resolved, program);
+  plan.main_loop = choice.main_loop;
+  plan.main_loop_reason = std::move(choice.reason);
+  plan.tile = std::move(choice.tile);
+  if (plan.main_loop == MainLoop::hopper)
+    for (const codegen::FactorTerm& factors : program.factors)
+      plan.fetched_factors.push_back({factors.q_input, factors.k_input});
+  plan.shared_bytes = plan.main_loop == MainLoop::hopper ? codegen::hopper_shared_bytes(resolved, plan.tile, program)
+                                                         : codegen::shared_bytes(resolved, plan.tile, program);
   return plan;
 }
 

@@ -29,19 +29,17 @@ class Layout {
 /// SharedTile of templates/tile.cuh: rows padded to whole tensor-core steps and by one 16-byte chunk.
 int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8) * 2; }
 
-Layout bias_layout(const Tile& tile, const BiasProgram& program) {
-  Layout layout;
-  for (const FactorTerm& factors : program.factors) {
-    const int parts = factors.dtype == DType::f32 ? 3 : 1;
-    layout.add(parts * tile_bytes(tile.block_q, factors.rank), 16);
-    layout.add(parts * tile_bytes(tile.block_k, factors.rank), 16);
-  }
-  if (program.split_factors) {
-    layout.add(tile_bytes(tile.block_q, program.split_factors->columns()), 16);
-    layout.add(tile_bytes(tile.block_k, program.split_factors->columns()), 16);
-  }
-  if (const int words = key_term_words(program, hoist(program)); words > 0) layout.add(2 * words * tile.block_k * 4, 8);
-  if (program.has_diagonal()) layout.add(2 * (tile.block_q + tile.block_k - 1) * 4, 4);
+/// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips.
+int swizzled_tile_bytes(int rows, int columns) {
+  const int strip_columns = columns <= 16 ? 16 : columns <= 32 ? 32 : 64;
+  return rows * round_up(columns, strip_columns) * 2;
+}
+
+/// What the bias keeps behind its factors, of `stages` tiles of keys.
+Layout bias_layout(const Tile& tile, int stages, const BiasProgram& program, Layout layout) {
+  if (const int words = key_term_words(program, hoist(program)); words > 0)
+    layout.add(stages * words * tile.block_k * 4, 8);
+  if (program.has_diagonal()) layout.add(stages * (tile.block_q + tile.block_k - 1) * 4, 4);
   for (const SharedTable& table : shared_tables(program)) layout.add(table.entries * 4, 4);
   return layout;
 }
@@ -71,7 +69,42 @@ int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProg
   layout.add(tile_bytes(tile.block_q, std::max(config.head_dim, config.head_dim_v)), 16);
   layout.add(tile_bytes(tile.block_k, config.head_dim), 16);
   layout.add(tile_bytes(tile.block_k, config.head_dim_v), 16);
-  layout.add(bias_layout(tile, program));
+  Layout factors;
+  for (const FactorTerm& term : program.factors) {
+    const int parts = term.dtype == DType::f32 ? 3 : 1;
+    factors.add(parts * tile_bytes(tile.block_q, term.rank), 16);
+    factors.add(parts * tile_bytes(tile.block_k, term.rank), 16);
+  }
+  if (program.split_factors) {
+    factors.add(tile_bytes(tile.block_q, program.split_factors->columns()), 16);
+    factors.add(tile_bytes(tile.block_k, program.split_factors->columns()), 16);
+  }
+  layout.add(bias_layout(tile, 2, program, factors));
+  return layout.size();
+}
+
+int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+  constexpr int kTileAlignment = 1024;
+  constexpr int kOnesBytes = 256;
+  constexpr int kRingBytes = 16;  // two barriers a slot
+  Layout layout;
+  const int queries = swizzled_tile_bytes(tile.block_q, config.head_dim);
+  const int output = tile_bytes(tile.block_q, config.head_dim_v);
+  layout.add(tile.output_over_queries ? std::max(queries, output) : queries + output, kTileAlignment);
+  for (const int head_dim : {config.head_dim, config.head_dim_v})
+    for (int stage = 0; stage < tile.stages; ++stage)
+      layout.add(swizzled_tile_bytes(tile.block_k, head_dim), kTileAlignment);
+  layout.add(kOnesBytes, 128);
+  layout.add(kRingBytes * (1 + 3 * tile.stages), 8);
+  Layout factors;
+  for (const FactorTerm& term : program.factors) {
+    Layout tiles;
+    tiles.add(swizzled_tile_bytes(tile.block_q, term.rank), kTileAlignment);
+    for (int stage = 0; stage < tile.stages; ++stage)
+      tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kTileAlignment);
+    factors.add(tiles);
+  }
+  layout.add(bias_layout(tile, tile.stages, program, factors));
   return layout.size();
 }
 

@@ -19,4 +19,7 @@ struct SharedTable {
 /// sizeof(SharedStorage) in the generated source, which asserts it.
 [[nodiscard]] int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
 
+/// The same in the main loop for Hopper.
+[[nodiscard]] int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
+
 }  // namespace flashbias::codegen

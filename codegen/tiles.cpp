@@ -93,45 +93,20 @@ constexpr std::array<WindowCandidate, 7> kWindowCandidates = {{
 /// Of the ends of a key range, which are read back once a step.
 constexpr int kSpillsOfKeyRange = 16;
 
-/// Registers a thread that the bias takes while the keys pass by.
-int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+int factor_registers(const BiasProgram& program) {
   constexpr int kFactorAddresses = 8;
-  constexpr int kTableAddress = 4;
-  constexpr int kPairRows = 32;
-  const int row_slots = tile.block_q / (8 * tile.warps);
-  int count = row_slots * static_cast<int>(hoist(program).row.size());
-  count += kFactorAddresses * static_cast<int>(program.factors.size());
+  int count = kFactorAddresses * static_cast<int>(program.factors.size());
   if (program.split_factors) count += kFactorAddresses + program.split_factors->rank();
-  count += kTableAddress * static_cast<int>(shared_tables(program).size());
-  for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
-    count += input.kind == Op::pair_input ? kPairRows : 0;
   return count;
 }
 
-std::optional<Tile> choose_window_tile(const AttentionConfig& config, const BiasProgram& program) {
-  const auto tokens = window_tokens(config.bias);
-  const int head_dim = std::max(config.head_dim, config.head_dim_v);
-  if (!tokens || program.factor_steps() > 0) return std::nullopt;
-  const WindowCandidate* best = nullptr;
-  for (const WindowCandidate& candidate : kWindowCandidates) {
-    // Of the head dimensions measured, the next larger one counts.
-    if (head_dim > candidate.max_head_dim || (best != nullptr && candidate.max_head_dim > best->max_head_dim)) continue;
-    if (best == nullptr || candidate.time(*tokens) < best->time(*tokens)) best = &candidate;
-  }
-  if (best == nullptr) return std::nullopt;
-  Tile tile = best->tile(*tokens);
-  const bool fits = registers_of(config, tile, program) <= kSpareRegistersOfWindows &&
-                    shared_bytes(config, tile, program) <= shared_bytes_limit(config.arch);
-  return fits ? std::optional(std::move(tile)) : std::nullopt;
-}
-
 Tile best_tile(const AttentionConfig& config, const BiasProgram& program) {
-  if (auto tile = choose_window_tile(config, program)) return *std::move(tile);
+  if (auto chosen = choose_window_tile(config, program)) return std::move(chosen->tile);
   const int limit = shared_bytes_limit(config.arch);
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
   for (const Candidate& candidate : candidates())
     if (head_dim <= candidate.max_head_dim && program.factor_steps() <= candidate.max_factor_steps &&
-        registers_of(config, candidate.tile, program) <= candidate.spare_registers &&
+        registers_of(config, candidate.tile, program) + factor_registers(program) <= candidate.spare_registers &&
         shared_bytes(config, candidate.tile, program) <= limit)
       return candidate.tile;
   throw Error(ErrorCode::invalid_config,
@@ -142,6 +117,34 @@ Tile best_tile(const AttentionConfig& config, const BiasProgram& program) {
 }
 
 }  // namespace
+
+std::optional<WindowTile> choose_window_tile(const AttentionConfig& config, const BiasProgram& program) {
+  const auto tokens = window_tokens(config.bias);
+  const int head_dim = std::max(config.head_dim, config.head_dim_v);
+  if (!tokens || program.factor_steps() > 0) return std::nullopt;
+  const WindowCandidate* best = nullptr;
+  for (const WindowCandidate& candidate : kWindowCandidates) {
+    // Of the head dimensions measured, the next larger one counts.
+    if (head_dim > candidate.max_head_dim || (best != nullptr && candidate.max_head_dim > best->max_head_dim)) continue;
+    if (best == nullptr || candidate.time(*tokens) < best->time(*tokens)) best = &candidate;
+  }
+  if (best == nullptr) return std::nullopt;
+  WindowTile chosen{*tokens, best->tile(*tokens), best->time(*tokens)};
+  const bool fits = registers_of(config, chosen.tile, program) <= kSpareRegistersOfWindows &&
+                    shared_bytes(config, chosen.tile, program) <= shared_bytes_limit(config.arch);
+  return fits ? std::optional(std::move(chosen)) : std::nullopt;
+}
+
+int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+  constexpr int kTableAddress = 4;
+  constexpr int kPairRows = 32;
+  const int row_slots = tile.block_q / (8 * tile.warps);
+  int count = row_slots * static_cast<int>(hoist(program).row.size());
+  count += kTableAddress * static_cast<int>(shared_tables(program).size());
+  for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
+    count += input.kind == Op::pair_input ? kPairRows : 0;
+  return count;
+}
 
 int shared_bytes_limit(Arch arch) {
   switch (arch.compute_capability) {

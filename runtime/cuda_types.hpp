@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "flashbias/kernel.hpp"
 
 /// What is used of the CUDA driver API's types, as its reference defines them: the library builds where CUDA's headers
@@ -17,6 +19,20 @@ using CUstream = ::CUstream_st*;
 using CUevent = struct CUevent_st*;
 using CUgraph = struct CUgraph_st*;
 using CUgraphExec = struct CUgraphExec_st*;
+
+/// How the copy engine addresses a tensor; opaque.
+struct alignas(64) CUtensorMap {
+  std::array<unsigned char, 128> bytes;
+};
+
+// CUtensorMapDataType and the other choices of cuTensorMapEncodeTiled
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1;
+inline constexpr int CU_TENSOR_MAP_INTERLEAVE_NONE = 0;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_32B = 1;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_64B = 2;
+inline constexpr int CU_TENSOR_MAP_SWIZZLE_128B = 3;
+inline constexpr int CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3;
+inline constexpr int CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0;
 
 // CUresult
 inline constexpr CUresult CUDA_SUCCESS = 0;

@@ -10,33 +10,37 @@
 namespace flashbias::runtime {
 namespace {
 
-struct ComputeCapability {
+/// Of compute capability `major.minor`.
+struct DeviceFacts {
   int major = 0;
   int minor = 0;
+  int multiprocessors = 0;
 };
 
-std::vector<ComputeCapability> query_capabilities(const Driver& driver) {
+std::vector<DeviceFacts> query_facts(const Driver& driver) {
   int count = 0;
   driver.check(driver.cuDeviceGetCount(&count), "count the CUDA devices");
-  std::vector<ComputeCapability> capabilities(static_cast<std::size_t>(count));
+  std::vector<DeviceFacts> facts(static_cast<std::size_t>(count));
   for (int device = 0; device < count; ++device) {
-    auto& [major, minor] = capabilities[static_cast<std::size_t>(device)];
+    auto& [major, minor, multiprocessors] = facts[static_cast<std::size_t>(device)];
     driver.check(driver.cuDeviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
                  "read a device's compute capability");
     driver.check(driver.cuDeviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
                  "read a device's compute capability");
+    driver.check(driver.cuDeviceGetAttribute(&multiprocessors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device),
+                 "count a device's multiprocessors");
   }
-  return capabilities;
+  return facts;
 }
 
 /// Asked of the driver once a process.
-ComputeCapability capability_of(const Driver& driver, CUdevice device) {
-  static const std::vector<ComputeCapability> capabilities = query_capabilities(driver);
-  if (device < 0 || static_cast<std::size_t>(device) >= capabilities.size()) {
+const DeviceFacts& facts_of(const Driver& driver, CUdevice device) {
+  static const std::vector<DeviceFacts> facts = query_facts(driver);
+  if (device < 0 || static_cast<std::size_t>(device) >= facts.size()) {
     throw Error(ErrorCode::unsupported_device,
-                fmt::format("there is no CUDA device {}; there are {}", device, capabilities.size()));
+                fmt::format("there is no CUDA device {}; there are {}", device, facts.size()));
   }
-  return capabilities[static_cast<std::size_t>(device)];
+  return facts[static_cast<std::size_t>(device)];
 }
 
 std::string name_of(const Driver& driver, CUdevice device) {
@@ -68,12 +72,16 @@ CUdevice launch_device(const Driver& driver) {
 }
 
 Arch arch_of(const Driver& driver, CUdevice device) {
-  const auto [major, minor] = capability_of(driver, device);
-  return arch_of_device(major, minor);
+  const DeviceFacts& facts = facts_of(driver, device);
+  return arch_of_device(facts.major, facts.minor);
+}
+
+std::uint32_t multiprocessors_of(const Driver& driver, CUdevice device) {
+  return static_cast<std::uint32_t>(facts_of(driver, device).multiprocessors);
 }
 
 void require_runnable(const Driver& driver, CUdevice device, Arch arch) {
-  const auto [major, minor] = capability_of(driver, device);
+  const auto& [major, minor, multiprocessors] = facts_of(driver, device);
   if (arch.compute_capability / 10 == major && arch.compute_capability % 10 <= minor) return;
   throw Error(
       ErrorCode::unsupported_device,

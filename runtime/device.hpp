@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "flashbias/types.hpp"
 #include "runtime/driver.hpp"
 
@@ -14,6 +16,9 @@ namespace flashbias::runtime {
 
 /// The architecture whose cubins a device runs. Throws Error(unsupported_device) for a GPU older than Ampere.
 [[nodiscard]] Arch arch_of(const Driver& driver, CUdevice device);
+
+/// Multiprocessors of a device that is known to be there.
+[[nodiscard]] std::uint32_t multiprocessors_of(const Driver& driver, CUdevice device);
 
 /// Throws Error(unsupported_device) naming both unless the device runs cubins of this architecture: the same major
 /// compute capability, and no higher a minor one than the device's.

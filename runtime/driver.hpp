@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -70,6 +71,11 @@ class Driver {
   CUresult (*cuLaunchKernel)(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                              unsigned block_y, unsigned block_z, unsigned shared_bytes, CUstream stream,
                              void** parameters, void** extra) = library_.symbol("cuLaunchKernel");
+
+  CUresult (*cuTensorMapEncodeTiled)(CUtensorMap* map, int data_type, unsigned rank, void* address,
+                                     const std::uint64_t* sizes, const std::uint64_t* strides, const unsigned* box,
+                                     const unsigned* element_strides, int interleave, int swizzle, int l2_promotion,
+                                     int oob_fill) = library_.symbol("cuTensorMapEncodeTiled");
 
   CUresult (*cuMemGetInfo)(std::size_t* free, std::size_t* total) = library_.symbol("cuMemGetInfo_v2");
   CUresult (*cuMemAlloc)(CUdeviceptr* pointer, std::size_t size) = library_.symbol("cuMemAlloc_v2");

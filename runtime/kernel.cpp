@@ -1,16 +1,24 @@
 #include "flashbias/kernel.hpp"
 
+#include <algorithm>
+
 #include "runtime/device.hpp"
 #include "runtime/kernel_impl.hpp"
 #include "runtime/launch.hpp"
+#include "runtime/tensor_maps.hpp"
 
 namespace flashbias {
 
 void Kernel::launch(const AttentionArguments& arguments, CUstream_st* stream) const {
   const runtime::LoadedKernel& loaded = impl_->loaded;
   const runtime::CUdevice device = runtime::launch_device(loaded.driver());
-  const runtime::LaunchPlan launch = runtime::prepare_launch(impl_->plan, arguments, device);
-  if (launch.blocks != 0) loaded.launch(launch, device, stream);
+  runtime::LaunchPlan launch = runtime::prepare_launch(impl_->plan, arguments, device);
+  if (launch.blocks == 0) return;
+  if (impl_->plan.main_loop == MainLoop::hopper) {
+    runtime::encode_tensor_maps(loaded.driver(), impl_->plan, arguments, launch);
+    launch.blocks = std::min(launch.blocks, runtime::multiprocessors_of(loaded.driver(), device));
+  }
+  loaded.launch(launch, device, stream);
 }
 
 const KernelPlan& Kernel::plan() const noexcept { return impl_->plan; }

@@ -217,9 +217,18 @@ void require_arguments(const AttentionConfig& config, const AttentionArguments& 
   require_log_sum_exp(config, arguments, sizes, device);
 }
 
+/// Of the descriptors at the head of the parameters.
+std::size_t tensor_map_bytes(const KernelPlan& plan) {
+  if (plan.main_loop != MainLoop::hopper) return 0;
+  return codegen::kTensorMapBytes *
+         (codegen::kTensorMaps + codegen::kTensorMapsOfFactors * plan.fetched_factors.size());
+}
+
 void append_bias_inputs(ParameterWriter& parameters, const KernelPlan& plan, std::span<const BiasInput> inputs,
                         const ProblemSizes& sizes, int device) {
-  require_at_most("the number of bias inputs", std::ssize(plan.inputs), kMaxBiasInputs);
+  constexpr std::size_t kInputBytes = codegen::kTensorWords * sizeof(std::uint64_t);
+  require_at_most("the number of bias inputs", std::ssize(plan.inputs),
+                  kMaxBiasInputs - static_cast<std::int64_t>(tensor_map_bytes(plan) / kInputBytes));
   for (const InputSpec& spec : plan.inputs) {
     const BiasInput* input = find_input(inputs, spec.name);
     if (input == nullptr) [[unlikely]]
@@ -242,10 +251,13 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
   require_arguments(plan.config, arguments, sizes, device);
 
   LaunchPlan launch;
-  launch.blocks = static_cast<std::uint32_t>(sizes.batch * sizes.heads * q_tiles);
-  launch.threads = static_cast<std::uint32_t>(plan.tile.warps * 32);
+  const std::int64_t items_a_head = plan.tile.pairs_blocks ? (q_tiles + 1) / 2 : q_tiles;
+  launch.blocks = static_cast<std::uint32_t>(sizes.batch * sizes.heads * items_a_head);
+  launch.threads = static_cast<std::uint32_t>(plan.tile.warps * 32) +
+                   (plan.main_loop == MainLoop::hopper ? codegen::kProducerThreads : 0);
   launch.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
 
+  launch.parameter_bytes = tensor_map_bytes(plan);
   ParameterWriter parameters(launch);
   for (const TensorView* tensor : {&arguments.q, &arguments.k, &arguments.v, &arguments.out}) {
     parameters.append(tensor->data, tensor->strides[0], tensor->strides[1], tensor->strides[2]);
@@ -262,7 +274,8 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
                                          .kv_length = static_cast<std::int32_t>(sizes.kv_length),
                                          .q_tiles = static_cast<std::int32_t>(q_tiles),
                                          .softmax_scale = scale,
-                                         .inverse_softmax_scale = 1 / scale});
+                                         .inverse_softmax_scale = 1 / scale,
+                                         .work_items = static_cast<std::int32_t>(launch.blocks)});
   return launch;
 }
 

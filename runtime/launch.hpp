@@ -19,7 +19,7 @@ struct LaunchPlan {
   std::uint32_t threads = 0;
   std::uint32_t shared_bytes = 0;
   std::size_t parameter_bytes = 0;
-  alignas(8) std::array<std::byte, kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
+  alignas(64) std::array<std::byte, kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
 };
 
 /// Checks the arguments of a launch on `device` against the kernel's plan and packs its parameters.

@@ -2,19 +2,20 @@
 
 #include "block.cuh"
 #include "fragments.cuh"
+#include "main_loop_hooks.cuh"
 #include "ptx.cuh"
 
 // What a bias may do along the way of a thread block; by default, nothing. The bias of a kernel replaces what it needs.
-struct BiasHooks {
-  // Starts asynchronous copies, together with those of the queries or of a tile of keys.
+struct BiasHooks : MainLoopHooks {
+  static constexpr bool kPublishes = false;     // anything, by `publish`
+  static constexpr bool kLoadsQueries = false;  // by `load_queries`
+
+  // Starts asynchronous copies, together with those of the queries.
   __device__ void load_queries() {}
-  __device__ void load_keys(int /*kv_start*/) {}
-  // Reads what belongs to the next tile of keys into registers, and later stores it in shared memory.
+  // Reads what belongs to the next tile of keys into registers, and later stores it in shared memory: by publishers.
   __device__ void fetch(int /*kv_start*/) {}
   __device__ void publish(int /*stage*/) {}
-  // Adds to scores q k^T: on the tensor cores, while this tile's keys are in shared memory ...
-  __device__ void accumulate(Scores&) const {}
-  // ... and score by score.
+  // Adds to scores q k^T score by score.
   __device__ void add(Scores&, int /*kv_start*/, int /*stage*/) const {}
   // 2^(multiplier * score) is what the softmax sums.
   __device__ float multiplier(const Parameters& p) const { return p.softmax_scale * kLog2E; }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "hopper/tensor_map.cuh"
+
 // A sample of the block that the generator writes in this file's place: what the rest of the templates may rely on, and
 // what lets an editor or a compiler read each of them alone.
 
@@ -11,10 +13,16 @@ constexpr int kHeadDim = 64;
 constexpr int kHeadDimV = 64;
 constexpr int kBlockQ = 128;  // query rows a thread block
 constexpr int kBlockK = 64;   // keys a step
-constexpr int kWarps = 4;
+constexpr int kWarps = 8;
 constexpr int kBlocksPerMultiprocessor = 2;
 
+// Of the main loop for Hopper alone.
+constexpr int kStages = 2;  // tiles of keys under way
+constexpr int kProducerRegisters = 40;
+constexpr int kConsumerRegisters = 232;
+
 struct Parameters {
+  TensorMap q_map, k_map, v_map;
   const u16* q;
   i64 q_batch_stride, q_row_stride, q_head_stride;
   const u16* k;
@@ -29,4 +37,5 @@ struct Parameters {
   int q_length, kv_length;
   int q_tiles;
   float softmax_scale, inverse_softmax_scale;
+  int work_items;
 };

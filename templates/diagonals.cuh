@@ -1,23 +1,24 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "publishers.cuh"
 
 // A bias that depends on kv_index - q_index alone: one number for each diagonal that crosses the tile, computed once a
 // tile.
 struct Diagonals {
   static constexpr int kCount = kBlockQ + kBlockK - 1;
-  static constexpr int kPerThread = (kCount + kThreads - 1) / kThreads;
+  static constexpr int kPerThread = (kCount + kPublishers - 1) / kPublishers;
 
-  float values[2][kCount];
+  float values[kPublishedTiles][kCount];
 
   // Difference kv_index - q_index of the diagonal that a thread evaluates.
   static __device__ int difference(int kv_start, int q_start, int i) {
-    return kv_start - q_start + static_cast<int>(threadIdx.x) + i * kThreads - (kBlockQ - 1);
+    return kv_start - q_start + publisher() + i * kPublishers - (kBlockQ - 1);
   }
   __device__ __forceinline__ void store(int stage, const float (&computed)[kPerThread]) {
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
-      const int index = static_cast<int>(threadIdx.x) + i * kThreads;
+      const int index = publisher() + i * kPublishers;
       if (index < kCount) values[stage][index] = computed[i];
     }
   }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "load_tile.cuh"
 #include "scale_scores.cuh"
 #include "shared_rows.cuh"
+#include "warp_products.cuh"
 
 // A low-rank bias dot(q_factors_i, k_factors_j): tiles of their own, more tensor-core steps into the same scores.
 // T: F16 or Bf16.

@@ -2,8 +2,10 @@
 
 #include "bf16.cuh"
 #include "input_bf16.cuh"
+#include "load_tile.cuh"
 #include "scale_scores.cuh"
 #include "shared_rows.cuh"
+#include "warp_products.cuh"
 
 // A low-rank bias of f32 factors. Three bf16 numbers, each the rounded rest of those before it, hold the 24 bits of
 // f32; of the nine products of parts, the three smallest are below what an f32 sum can hold.

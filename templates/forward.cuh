@@ -2,12 +2,15 @@
 
 #include "bias.cuh"
 #include "block.cuh"
-#include "fragments.cuh"
+#include "load_tile.cuh"
 #include "long_sums.cuh"
+#include "mask_scores.cuh"
 #include "query_rows.cuh"
 #include "row_statistics.cuh"
 #include "softmax.cuh"
 #include "tile.cuh"
+#include "warp_products.cuh"
+#include "write_output.cuh"
 
 struct SharedStorage {
   union {
@@ -25,49 +28,6 @@ __device__ __forceinline__ Block find_block_again(const Parameters& p) {
   u32 index;
   asm volatile("mov.u32 %0, %%ctaid.x;" : "=r"(index));
   return Block(p, index);
-}
-
-__device__ __forceinline__ void mask_scores(Scores& scores, const Parameters& p, int kv_start) {
-  const Block block = find_block_again(p);
-#pragma unroll
-  for (int slot = 0; slot < kRowSlots; ++slot) {
-    const HiddenColumns hidden(p, block, block.q_start + row_of_slot(slot), kv_start);
-#pragma unroll
-    for (int n = 0; n < kScoreTiles; ++n)
-#pragma unroll
-      for (int c = 0; c < 2; ++c)
-        if (hidden.contain(column_of_tile(n) + c)) scores[slot / 2][n][slot % 2 * 2 + c] = -kInfinity;
-  }
-}
-
-// Normalises the output and writes it row by row, by way of shared memory so that stores are 16 bytes wide.
-__device__ __forceinline__ void write_output(const Parameters& p, const Block& block, const Output& output,
-                                             const Bias& bias, SharedTile<kBlockQ, kHeadDimV>& tile) {
-#pragma unroll
-  for (int slot = 0; slot < kRowSlots; ++slot) {
-    // A row without keys gives zeros. A query-only term of -infinity masks the row; NaN or +infinity leaves no
-    // distribution to speak of.
-    const float offset = bias.row_offset(slot);
-    const float sum = output.sum(slot);
-    const float normalizer = sum == 0.0f || offset == -kInfinity ? 0.0f : 1.0f / sum + (offset - offset);
-#pragma unroll
-    for (int d = 0; d < kOutputTiles; ++d) {
-      const float(&pair)[4] = output.values[slot / 2][d];
-      *reinterpret_cast<u32*>(tile.elements + row_of_slot(slot) * tile.kPitch + column_of_tile(d)) =
-          Element::pack(pair[slot % 2 * 2] * normalizer, pair[slot % 2 * 2 + 1] * normalizer);
-    }
-  }
-  __syncthreads();
-  constexpr int kChunks = kHeadDimV / 8;
-  u16* out =
-      p.out + block.batch * p.out_batch_stride + block.head * p.out_head_stride + block.q_start * p.out_row_stride;
-  for (int i = threadIdx.x; i < kBlockQ * kChunks; i += kThreads) {
-    const int row = i / kChunks;
-    const int column = i % kChunks * 8;
-    if (block.q_start + row < block.q_end)
-      *reinterpret_cast<uint4*>(out + row * p.out_row_stride + column) =
-          *reinterpret_cast<const uint4*>(tile.elements + row * tile.kPitch + column);
-  }
 }
 
 // One thread block computes kBlockQ rows of softmax(scale q k^T + bias) v of one head, from the last visible key to the
@@ -127,8 +87,12 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
       }
 
       bias.add(scores, kv_start, stage);
-      if (block.masks(kv_start)) mask_scores(scores, p, kv_start);
-      softmax.update(scores, output, long_sums, statistics, bias.multiplier(p));
+      if (block.masks(kv_start)) mask_scores(scores, p, find_block_again(p), kv_start);
+      float rescale[kRowSlots];
+      if (softmax.update(scores, rescale, statistics, bias.multiplier(p))) {
+        output.rescale(rescale);
+        long_sums.rescale(rescale);
+      }
       accumulate_output(output, scores, shared.v);
       long_sums.after_tile(kv_start, block.kv_begin, output);
     }
@@ -137,5 +101,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   const Block finished = find_block_again(p);
   statistics.write(p, finished, bias, softmax.maximum);
   __syncthreads();
-  write_output(p, finished, output, bias, shared.out);
+  gather_output(shared.out, output, bias);
+  __syncthreads();
+  write_output<kBlockQ, kThreads>(p, finished, shared.out, 0, threadIdx.x);
 }

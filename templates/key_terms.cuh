@@ -1,21 +1,27 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "publishers.cuh"
 
-// Numbers that belong to a key, computed once a tile and read for every score. Two stages: one is written while the
-// other is read. Terms is a struct of 4-byte members.
+// Numbers that belong to a key, computed once a tile and read for every score. A stage is written while another is
+// read. Terms is a struct of 4-byte members.
 template <class Terms>
 struct KeyTermColumns {
   static constexpr int kWords = sizeof(Terms) / 4;
-  static_assert(kBlockK <= kThreads, "one thread evaluates the terms of one key");
+  static constexpr int kPerThread = (kBlockK + kPublishers - 1) / kPublishers;
 
-  alignas(8) u32 words[2][kWords][kBlockK];
+  alignas(8) u32 words[kPublishedTiles][kWords][kBlockK];
 
-  __device__ __forceinline__ void store(int stage, int column, const Terms& terms) {
-    u32 parts[kWords];
-    memcpy(parts, &terms, sizeof(Terms));
+  __device__ __forceinline__ void store(int stage, const Terms (&terms)[kPerThread]) {
 #pragma unroll
-    for (int i = 0; i < kWords; ++i) words[stage][i][column] = parts[i];
+    for (int key = 0; key < kPerThread; ++key) {
+      u32 parts[kWords];
+      memcpy(parts, &terms[key], sizeof(Terms));
+      const int column = publisher() + key * kPublishers;
+#pragma unroll
+      for (int i = 0; i < kWords; ++i)
+        if (column < kBlockK) words[stage][i][column] = parts[i];
+    }
   }
 
   // The terms of two neighbouring keys, the first even.

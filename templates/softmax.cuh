@@ -1,7 +1,6 @@
 #pragma once
 
 #include "fragments.cuh"
-#include "long_sums.cuh"
 #include "row_statistics.cuh"
 
 // Softmax over keys that arrive a tile at a time (Milakov and Gimelshein 2018): the running maximum of each row.
@@ -13,11 +12,10 @@ struct OnlineSoftmax {
     for (int slot = 0; slot < kRowSlots; ++slot) maximum[slot] = -kInfinity;
   }
 
-  // Turns scores into probabilities 2^(multiplier (score - maximum) + kProbabilityShift), and rescales the output so
-  // far where the maximum moved.
-  __device__ __forceinline__ void update(Scores& scores, Output& output, LongSums& long_sums,
-                                         RowStatistics& statistics, float multiplier) {
-    float rescale[kRowSlots];
+  // Turns scores into probabilities 2^(multiplier (score - maximum) + kProbabilityShift). Where the maximum of any row
+  // of the warp moved, which soon stops, the output so far is to be rescaled.
+  __device__ __forceinline__ bool update(Scores& scores, float (&rescale)[kRowSlots], RowStatistics& statistics,
+                                         float multiplier) {
     bool moved = false;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {
@@ -45,10 +43,6 @@ struct OnlineSoftmax {
           statistics.add(slot, score);
         }
     }
-    // Maxima soon stop moving, and the output is the largest thing that a warp holds.
-    if (__any_sync(0xffffffffu, moved)) {
-      output.rescale(rescale);
-      long_sums.rescale(rescale);
-    }
+    return __any_sync(0xffffffffu, moved);
   }
 };

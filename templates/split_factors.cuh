@@ -2,6 +2,7 @@
 
 #include "part.cuh"
 #include "shared_rows.cuh"
+#include "warp_products.cuh"
 
 // A bias that is a sum of Rank products of a query and a key factor, which the kernel computes: tiles of their own,
 // more tensor-core steps into the same scores. A factor is the sum of Parts 16-bit numbers, each the rounded rest of

@@ -38,25 +38,48 @@ struct InputSpec {
   friend bool operator==(const InputSpec&, const InputSpec&) = default;
 };
 
+/// The loop over the keys around which a kernel is written.
+enum class MainLoop : std::uint8_t {
+  portable,  ///< mma.sync and cp.async: every architecture, every config
+  hopper,    ///< wgmma fed by the copy engine, with warpgroups specialised: sm_90a
+};
+
+[[nodiscard]] std::string_view to_string(MainLoop main_loop) noexcept;
+
+/// The inputs of a learned product dot(q_input, k_input).
+struct FactorInputs {
+  std::string q_input;
+  std::string k_input;
+  friend bool operator==(const FactorInputs&, const FactorInputs&) = default;
+};
+
 /// How the work is cut: what one thread block works on at a time.
 struct Tile {
-  int block_q = 128;  ///< query rows a thread block
-  int block_k = 64;   ///< keys a step
-  int warps = 4;
+  int block_q = 128;                  ///< query rows a thread block
+  int block_k = 64;                   ///< keys a step
+  int warps = 4;                      ///< that compute
   int blocks_per_multiprocessor = 1;  ///< that registers must leave room for
   bool query_in_registers = false;    ///< read once, instead of from shared memory at each step
   int allowed_spill_bytes = 0;        ///< a thread; addresses that are read back once a step, where that is faster
   std::string reason{};
+
+  // Of the main loop for Hopper.
+  int stages = 1;                    ///< tiles of keys under way
+  bool pairs_blocks = false;         ///< the longest rows of a head go with its shortest: causality makes them differ
+  bool output_over_queries = false;  ///< in shared memory, where there is none for both
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.
 struct KernelPlan {
   AttentionConfig config;  ///< with arch and head_dim_v resolved
+  MainLoop main_loop = MainLoop::portable;
+  std::string main_loop_reason;
   Tile tile;
   std::vector<TermPlan> terms;
-  std::vector<InputSpec> inputs;         ///< in the order of the kernel's parameters
-  int shared_bytes = 0;                  ///< dynamic shared memory of a thread block
-  Range softmax_scale{0x1p-40, 0x1p40};  ///< for which the kernel is exact
+  std::vector<InputSpec> inputs;              ///< in the order of the kernel's parameters
+  std::vector<FactorInputs> fetched_factors;  ///< by the copy engine, each with a descriptor among the parameters
+  int shared_bytes = 0;                       ///< dynamic shared memory of a thread block
+  Range softmax_scale{0x1p-40, 0x1p40};       ///< for which the kernel is exact
   /// Tokens that a declared range of q_index or kv_index leaves.
   std::optional<std::int64_t> max_q_length{}, max_kv_length{};
 };

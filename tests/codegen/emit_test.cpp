@@ -57,10 +57,17 @@ TEST_CASE("a source holds only what its config needs") {
   for (const char* part : {"p.log_sum_exp", "FactorTiles", "KeyTermColumns", "Diagonals", "SharedTable", "PairRows",
                            "bf16", "struct Input", "q_index + 1 +"})
     CHECK_FALSE(contains(plain, part));
-  const std::string factors = emitted({.head_dim = 64, .bias = bias::low_rank(8), .causal = true, .arch = arch});
+  const std::string factors = emitted({.head_dim = 64, .bias = bias::low_rank(8), .causal = true, .arch = Arch{80}});
   CHECK(contains(factors, "FactorTiles<F16, 8> factors0;"));
   CHECK(contains(factors, "q_index + 1 +"));
   CHECK_FALSE(contains(factors, "KeyTermColumns"));
+  CHECK_FALSE(contains(factors, "wgmma"));
+  const std::string fetched = emitted({.head_dim = 64, .bias = bias::low_rank(8), .causal = true, .arch = arch});
+  CHECK(contains(fetched, "FactorTiles<8> factors0;"));
+  CHECK(contains(fetched, "TensorMap factors0_q_map, factors0_k_map;"));
+  CHECK(contains(fetched, "struct Schedule"));
+  for (const char* part : {"find_block_again", "load_tile(", "kOutputTakesQueries = true", "p.log_sum_exp"})
+    CHECK_FALSE(contains(fetched, part));
 }
 
 TEST_CASE("a source stands alone, with config, plan and reasons at its top") {

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/tiles.hpp"
@@ -117,6 +118,37 @@ TEST_CASE("a plan is made for a real architecture") {
         }).find("\"current\"") != std::string::npos);
 }
 
+TEST_CASE("on Hopper the main loop is the one that was measured faster, with its reason") {
+  const auto choice = [](const AttentionConfig& config) {
+    const KernelPlan made = plan(config);
+    return std::pair(made.main_loop, made.main_loop_reason);
+  };
+  const Arch hopper{90};
+  CHECK(choice({.head_dim = 128, .arch = hopper}).first == MainLoop::hopper);
+  CHECK(choice({.head_dim = 256, .head_dim_v = 8, .bias = bias::dense(), .arch = hopper}).first == MainLoop::hopper);
+  CHECK(choice({.head_dim = 128, .arch = Arch{80}}) == std::pair(MainLoop::portable, std::string("the one for sm_80")));
+  CHECK(choice({.head_dim = 64, .bias = bias::low_rank(8), .arch = hopper}).first == MainLoop::hopper);
+  const auto [factors, of_factors] = choice({.head_dim = 64, .bias = bias::low_rank(9), .arch = hopper});
+  CHECK(factors == MainLoop::portable);
+  CHECK(of_factors == "factors of rank 9: the copy engine of Hopper fetches ranks that are multiples of 8");
+  CHECK(choice({.head_dim = 16, .arch = hopper}).first == MainLoop::portable);
+  CHECK(choice({.head_dim = 64, .arch = hopper, .tile = TileShape{}}).first == MainLoop::portable);
+  const auto window = [&](int side) {
+    return choice({.head_dim = 64, .bias = bias::window_relative_position(side, side), .arch = hopper}).first;
+  };
+  CHECK(window(24) == MainLoop::hopper);
+  CHECK(window(12) == MainLoop::portable);
+}
+
+TEST_CASE("blocks are paired, the longest with the shortest, where the causal mask alone makes them differ") {
+  const auto pairs = [](const AttentionConfig& config) { return plan(config).tile.pairs_blocks; };
+  const Expr distance = bias::q_position() - bias::kv_index();
+  CHECK(pairs({.causal = true, .arch = Arch{90}}));
+  CHECK_FALSE(pairs({.arch = Arch{90}}));
+  CHECK_FALSE(pairs({.bias = select(distance < 256, 0.0, -bias::infinity()), .causal = true, .arch = Arch{90}}));
+  CHECK_FALSE(pairs({.causal = true, .arch = Arch{80}}));
+}
+
 TEST_CASE("every tile fits the shared memory of its architecture") {
   for (const Arch arch : supported_archs())
     for (int head_dim = 8; head_dim <= 256; head_dim += 8)
@@ -139,6 +171,7 @@ TEST_CASE("a term that is separable tells its rank") {
 
 TEST_CASE("explain names the config, each term with its fate and reason, and the inputs") {
   const std::string text = explain(plan_of(bias::alibi() + bias::low_rank(8), true));
+  CHECK(text.find("kernel: main loop hopper (wgmma): wgmma fed by the copy engine") != std::string::npos);
   CHECK(text.find("config: direction=forward dtype=f16 head_dim=64 head_dim_v=64 causal=true") != std::string::npos);
   CHECK(text.find("alibi()\n        key column: linear in kv_index") != std::string::npos);
   CHECK(text.find("low_rank(8)\n        factors: 1 more tensor-core step of 16") != std::string::npos);

@@ -138,6 +138,8 @@ CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice device) {
     *value = major;
   } else if (attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR) {
     *value = minor;
+  } else if (attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT) {
+    *value = testing::kMultiprocessors;
   } else {
     return kInvalidValue;
   }
@@ -211,6 +213,21 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
   const std::lock_guard lock(mutex);
   recorded_launch = {.blocks = grid_x, .threads = block_x, .shared_bytes = shared_bytes, .stream = stream};
   std::memcpy(recorded_launch.parameters.data(), parameters[0], recorded_launch.parameters.size());
+  return CUDA_SUCCESS;
+}
+
+CUresult cuTensorMapEncodeTiled(CUtensorMap* map, int /*data_type*/, unsigned rank, void* address,
+                                const std::uint64_t* sizes, const std::uint64_t* strides, const unsigned* box,
+                                const unsigned* /*element_strides*/, int /*interleave*/, int swizzle,
+                                int /*l2_promotion*/, int /*oob_fill*/) {
+  record(__func__);
+  if (rank != 4) return kInvalidValue;
+  testing::EncodedTensorMap encoded{.address = address, .swizzle = swizzle};
+  std::copy_n(sizes, rank, encoded.sizes.begin());
+  std::copy_n(strides, rank - 1, encoded.strides.begin());
+  std::copy_n(box, rank, encoded.box.begin());
+  static_assert(sizeof(encoded) <= sizeof(*map));
+  std::memcpy(map, &encoded, sizeof(encoded));
   return CUDA_SUCCESS;
 }
 

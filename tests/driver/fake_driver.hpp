@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,18 @@ inline constexpr int kHopper = 0;  ///< compute capability 9.0
 inline constexpr int kTuring = 1;  ///< 7.5, older than flashbias supports
 inline constexpr int kAmpere = 2;  ///< 8.0
 inline constexpr int kSecondHopper = 3;
+
+/// Of each of them.
+inline constexpr int kMultiprocessors = 4;
+
+/// What cuTensorMapEncodeTiled was given: its descriptors hold just this.
+struct EncodedTensorMap {
+  void* address = nullptr;
+  std::array<std::uint64_t, 4> sizes{};
+  std::array<std::uint64_t, 3> strides{};
+  std::array<std::uint32_t, 4> box{};
+  int swizzle = 0;
+};
 
 /// What cuLaunchKernel was given.
 struct RecordedLaunch {

@@ -1,0 +1,125 @@
+#include "codegen/main_loop.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "codegen/shared_layout.hpp"
+#include "codegen/tiles.hpp"
+
+namespace flashbias {
+
+std::string_view to_string(MainLoop main_loop) noexcept {
+  switch (main_loop) {
+    case MainLoop::portable:
+      return "portable";
+    case MainLoop::hopper:
+      return "hopper";
+  }
+  return "unknown";
+}
+
+}  // namespace flashbias
+
+namespace flashbias::codegen {
+namespace {
+
+constexpr Arch kHopper{90};
+constexpr int kMaxPortableHeadDim = 16;
+constexpr int kRanksFetched = 8;  ///< the copy engine's strides are multiples of 16 bytes
+
+/// Tiles by the larger of head_dim and head_dim_v, best first as measured; each warpgroup of 4 warps has 64 queries.
+struct Candidate {
+  int max_head_dim;
+  int spare_registers;  ///< that a bias may take, in the units of `registers_of`
+  int block_k;
+  int warpgroups;
+  int stages;
+  const char* reason;
+  int allowed_spill_bytes = 0;
+};
+
+constexpr std::array<Candidate, 10> kCandidates = {{
+    {64, 6, 128, 3, 2, "three warpgroups share the tensor cores"},
+    {64, 30, 128, 2, 2, "two warpgroups share the tensor cores and leave registers for the bias"},
+    {64, 40, 96, 2, 2, "two warpgroups share the tensor cores and leave registers for the bias"},
+    {128, 12, 128, 2, 2, "two warpgroups share the tensor cores"},
+    {128, 40, 96, 2, 2, "two warpgroups share the tensor cores; no registers for 128 keys"},
+    {192, 12, 112, 2, 2, "two warpgroups share the tensor cores; shared memory bars 128 keys"},
+    {192, 40, 64, 2, 2, "two warpgroups share the tensor cores; no registers for 112 keys"},
+    {256, 10, 80, 2, 2, "two warpgroups share the tensor cores; shared memory bars 128 keys"},
+    {256, 30, 48, 2, 2, "two warpgroups share the tensor cores; no registers for 80 keys"},
+    // The supplier's warps spill, once a block.
+    {256, 40, 32, 2, 2, "two warpgroups share the tensor cores; no registers for 48 keys", 8},
+}};
+
+/// Registers a thread that the bias takes in the main loop for Hopper.
+int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+  constexpr int kTermsBesideFactors = 8;
+  const bool both = !program.factors.empty() && program.has_score_terms();
+  return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0);
+}
+
+/// Nothing where it does not fit into shared memory.
+std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& config, const BiasProgram& program) {
+  Tile tile{.block_q = 64 * candidate.warpgroups,
+            .block_k = candidate.block_k,
+            .warps = 4 * candidate.warpgroups,
+            .allowed_spill_bytes = candidate.allowed_spill_bytes,
+            .reason = candidate.reason,
+            .stages = candidate.stages,
+            .pairs_blocks = config.causal && !program.visible.is_bounded()};
+  for (const bool over : {false, true}) {
+    tile.output_over_queries = over;
+    if (hopper_shared_bytes(config, tile, program) <= shared_bytes_limit(config.arch)) return tile;
+  }
+  return std::nullopt;
+}
+
+/// Whether a window is computed faster by the portable main loop, whose tiles fit it.
+bool window_prefers_portable(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
+  const auto window = choose_window_tile(config, program);
+  if (!window) return false;
+  // Of a score, those beyond the window included, in units of the best portable tile's; measured at 576 tokens.
+  const double cost = std::max(config.head_dim, config.head_dim_v) <= 32 ? 0.90 : 0.76;
+  const auto padded = [&](int block) { return (window->tokens + block - 1) / block * block; };
+  return window->time < cost * static_cast<double>(padded(tile.block_q) * padded(tile.block_k));
+}
+
+}  // namespace
+
+/// The 64 Ki registers of a multiprocessor, shared out in steps of 8 a thread.
+RoleRegisters registers_of_roles(const Tile& tile) {
+  return tile.warps == 12 ? RoleRegisters{32, 160} : RoleRegisters{40, 232};
+}
+
+MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram& program) {
+  const auto portable = [&](std::string reason) {
+    return MainLoopChoice{MainLoop::portable, std::move(reason), choose_tile(config, program)};
+  };
+  if (config.arch != kHopper) return portable("the one for " + to_string(config.arch));
+  if (config.tile) return portable("the tile that the config asks for is one of its own");
+  if (program.split_factors) return portable("factors computed in the kernel are multiplied by mma.sync");
+  for (const FactorTerm& factors : program.factors) {
+    if (factors.dtype != config.dtype)
+      return portable("factors of another type than q: wgmma multiplies them in steps of their own");
+    if (factors.rank % kRanksFetched != 0)
+      return portable("factors of rank " + std::to_string(factors.rank) +
+                      ": the copy engine of Hopper fetches ranks that are multiples of 8");
+  }
+  const int head_dim = std::max(config.head_dim, config.head_dim_v);
+  if (head_dim <= kMaxPortableHeadDim)
+    return portable("head dimensions up to 16 are bound by the exponential, and wgmma gains nothing");
+  for (const Candidate& candidate : kCandidates) {
+    if (head_dim > candidate.max_head_dim) continue;
+    auto tile = tile_of(candidate, config, program);
+    if (!tile || hopper_registers_of(config, *tile, program) > candidate.spare_registers) continue;
+    if (window_prefers_portable(config, *tile, program)) return portable("its tiles fit the window");
+    return {MainLoop::hopper, "wgmma fed by the copy engine", *std::move(tile)};
+  }
+  return portable("in the one for Hopper the bias fits neither shared memory nor registers");
+}
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,95 @@
+#include "runtime/tensor_maps.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "codegen/parameters.hpp"
+#include "runtime/bias_tensors.hpp"
+#include "runtime/problem_sizes.hpp"
+
+namespace flashbias::runtime {
+namespace {
+
+/// Of a stride in bytes, exclusive; so cuTensorMapEncodeTiled.
+constexpr std::int64_t kMaxStride = std::int64_t{1} << 40;
+/// What stands for the stride of a dimension that is never stepped along.
+constexpr std::int64_t kAnyStride = 16;
+
+/// Columns of a strip of templates/hopper/swizzled_tile.cuh, with its swizzle.
+struct Strip {
+  std::uint32_t columns;
+  int swizzle;
+};
+
+Strip strip_of(int head_dim) {
+  if (head_dim <= 16) return {16, CU_TENSOR_MAP_SWIZZLE_32B};
+  if (head_dim <= 32) return {32, CU_TENSOR_MAP_SWIZZLE_64B};
+  return {64, CU_TENSOR_MAP_SWIZZLE_128B};
+}
+
+/// A [batch, row, head, column] tensor as the engine counts: columns, rows, heads, batch items. A stride of 0
+/// broadcasts.
+struct Extents {
+  std::array<std::int64_t, 4> sizes;
+  std::array<std::int64_t, 3> strides;  ///< but that of columns, in elements
+};
+
+Extents extents_of(const TensorView& tensor) {
+  return {.sizes = {tensor.shape[3], tensor.shape[1], tensor.shape[2], tensor.shape[0]},
+          .strides = {tensor.strides[1], tensor.strides[2], tensor.strides[0]}};
+}
+
+/// A bias input may have one head, or one batch item, for all.
+Extents extents_of(const InputSpec& spec, const TensorView& tensor, const TensorView& q) {
+  const BiasDimensions dimensions = dimensions_of(spec, tensor);
+  return {.sizes = {dimensions.inner.size, dimensions.row.size, q.shape[2], q.shape[0]},
+          .strides = {dimensions.row.stride, dimensions.head.stride, dimensions.batch.stride}};
+}
+
+void encode(const Driver& driver, std::string_view name, const TensorView& tensor, const Extents& extents, int rows,
+            CUtensorMap* map) {
+  std::array<std::uint64_t, 4> sizes{};
+  std::array<std::uint64_t, 3> strides{};
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    sizes[i] = static_cast<std::uint64_t>(std::max<std::int64_t>(1, extents.sizes[i]));
+  for (std::size_t i = 0; i < strides.size(); ++i) {
+    const std::int64_t stride = sizes[i + 1] == 1 ? kAnyStride : extents.strides[i] * size_of(tensor.dtype);
+    if (stride < 0 || stride >= kMaxStride) [[unlikely]]
+      reject(name, tensor, "its strides must lie between 0 and 2^40 bytes; make the tensor contiguous");
+    strides[i] = static_cast<std::uint64_t>(stride);
+  }
+  const Strip strip = strip_of(static_cast<int>(extents.sizes[0]));
+  const std::array<std::uint32_t, 4> box{strip.columns, static_cast<std::uint32_t>(rows), 1, 1};
+  const std::array<std::uint32_t, 4> every{1, 1, 1, 1};
+  driver.check(
+      driver.cuTensorMapEncodeTiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 4, tensor.data, sizes.data(), strides.data(),
+                                    box.data(), every.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, strip.swizzle,
+                                    CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+      "describe a tensor to the copy engine");
+}
+
+}  // namespace
+
+void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const AttentionArguments& arguments,
+                        LaunchPlan& launch) {
+  static_assert(sizeof(CUtensorMap) == codegen::kTensorMapBytes);
+  if (arguments.k.shape[1] == 0) return;  // nothing is read
+  auto* map = reinterpret_cast<CUtensorMap*>(launch.parameters.data());
+  encode(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
+  encode(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
+  encode(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
+  const auto encode_input = [&](const std::string& name, int rows) {
+    const auto spec = std::ranges::find(plan.inputs, name, &InputSpec::name);
+    const auto input = std::ranges::find(arguments.bias_inputs, name, &BiasInput::name);
+    encode(driver, name, input->tensor, extents_of(*spec, input->tensor, arguments.q), rows, map++);
+  };
+  for (const FactorInputs& factors : plan.fetched_factors) {
+    encode_input(factors.q_input, plan.tile.block_q);
+    encode_input(factors.k_input, plan.tile.block_k);
+  }
+}
+
+}  // namespace flashbias::runtime

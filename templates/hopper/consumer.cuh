@@ -1,0 +1,166 @@
+#pragma once
+
+#include "bias.cuh"
+#include "hopper/key_walk.cuh"
+#include "hopper/products.cuh"
+#include "hopper/schedule.cuh"
+#include "hopper/storage.cuh"
+#include "hopper/warpgroup.cuh"
+#include "long_sums.cuh"
+#include "mask_scores.cuh"
+#include "row_statistics.cuh"
+#include "softmax.cuh"
+#include "write_output.cuh"
+
+// Probabilities as the left operand of their product with the values.
+using Probabilities = u32[kBlockK / 16][4];
+
+__device__ __forceinline__ void pack_probabilities(Probabilities& packed, const Scores& scores) {
+#pragma unroll
+  for (int n = 0; n < kScoreTiles; ++n) {
+    packed[n / 2][n % 2 * 2] = Element::pack(scores[0][n][0], scores[0][n][1]);
+    packed[n / 2][n % 2 * 2 + 1] = Element::pack(scores[0][n][2], scores[0][n][3]);
+  }
+}
+
+// A warpgroup computes 64 rows of each block, from the last visible key to the first. While it turns the scores of a
+// tile of keys into probabilities, the tensor cores multiply those of the tile before with their values, and work for
+// the other warpgroups.
+struct Consumer {
+  const Parameters& p;
+  SharedStorage& shared;
+  RingPosition<1> queries;
+  RingPosition<kStages> keys, values;
+
+  // Each warp on its own: that it has finished tells nothing of the others.
+  static __device__ __forceinline__ void release(Barrier& empty) {
+    if (threadIdx.x % 32 == 0) empty.arrive();
+  }
+
+  // Starts scores = queries keys^T, plus the products of factors.
+  __device__ __forceinline__ void start_scores(Scores& scores, const Bias& bias) {
+    shared.keys.full[keys.slot].wait(keys.parity);
+    bias.multiply_factors(scores, keys.slot);
+    const unsigned long long q = shared.rows.q.descriptor(warpgroup() * kWarpgroupRows);
+    const unsigned long long k = shared.k[keys.slot].descriptor();
+    pin(scores[0]);
+    begin_products();
+#pragma unroll
+    for (int column = 0; column < kHeadDim; column += 16)
+      multiply_scores(scores[0], q + QueryTile::column_step(column), k + KeyTile::column_step(column),
+                      Bias::kHasFactors || column != 0);
+    commit_products();
+  }
+  // Once they are there: adds the bias and masks; what the producer fetched and wrote for their keys is then free.
+  __device__ __forceinline__ void finish_scores(Scores& scores, const Block& block, const Bias& bias, int kv_start) {
+    pin(scores[0]);
+    release(shared.keys.empty[keys.slot]);
+    if constexpr (Bias::kPublishes) shared.key_terms.full[keys.slot].wait(keys.parity);
+    bias.add(scores, kv_start, keys.slot);
+    if constexpr (Bias::kPublishes) release(shared.key_terms.empty[keys.slot]);
+    if (block.masks(kv_start)) mask_scores(scores, p, block, kv_start);
+    keys.advance();
+  }
+
+  // Starts output += probabilities values.
+  __device__ __forceinline__ void start_output(Output& output, const Probabilities& probabilities) {
+    shared.values.full[values.slot].wait(values.parity);
+    const unsigned long long v = shared.v[values.slot].descriptor();
+    const unsigned long long ones = shared.ones.descriptor();
+    pin(output.values[0]);
+    pin(output.sums);
+    begin_products();
+#pragma unroll
+    for (int row = 0; row < kBlockK; row += 16) {
+      multiply_output(output.values[0], probabilities[row / 16], v + ValueTile::row_step(row));
+      multiply_ones(output.sums, probabilities[row / 16], ones);
+    }
+    commit_products();
+  }
+  __device__ __forceinline__ void wait_for_output(Output& output) {
+    wait_for_products<0>();
+    pin(output.values[0]);
+    pin(output.sums);
+  }
+  __device__ __forceinline__ void release_values() {
+    release(shared.values.empty[values.slot]);
+    values.advance();
+  }
+
+  __device__ __forceinline__ void attend(const Block& block, const Bias& bias, OnlineSoftmax& softmax,
+                                         RowStatistics& statistics, Output& output) {
+    Scores scores;
+    Probabilities probabilities;
+    LongSums long_sums;
+    float rescale[kRowSlots];
+    int kv_start = last_kv_start(block);
+
+    start_scores(scores, bias);
+    wait_for_products<0>();
+    finish_scores(scores, block, bias, kv_start);
+    bool moved = softmax.update(scores, rescale, statistics, bias.multiplier(p));
+
+    // The assembler would move the wait for products with values up before the softmax, did a loop not begin with it.
+#pragma unroll 1
+    for (bool first = true;; first = false) {
+      wait_for_output(output);
+      if (!first) {
+        release_values();
+        long_sums.after_tile(kv_start + kBlockK, block.kv_begin, output);
+      }
+      if (moved) {
+        output.rescale(rescale);
+        long_sums.rescale(rescale);
+      }
+      pack_probabilities(probabilities, scores);
+      kv_start -= kBlockK;
+      if (kv_start < block.kv_begin) break;
+
+      start_scores(scores, bias);
+      start_output(output, probabilities);
+      wait_for_products<1>();
+      finish_scores(scores, block, bias, kv_start);
+      moved = softmax.update(scores, rescale, statistics, bias.multiplier(p));
+      pin(scores[0]);
+    }
+
+    if (!QueryStorage::kOutputTakesQueries) release(shared.queries.empty[0]);
+    start_output(output, probabilities);
+    wait_for_output(output);
+    release_values();
+    long_sums.add_to(output);
+  }
+
+  __device__ __forceinline__ void run() {
+#pragma unroll 1
+    for (Schedule schedule(p); schedule.has_next();) {
+      const Block block = schedule.next();
+      Bias bias(p, block, shared.bias);
+      if constexpr (Bias::kLoadsQueries) {
+        wait_for_consumers();
+        bias.load_queries();
+        commit_copies();
+        wait_for_copies();
+        wait_for_consumers();
+      }
+      OnlineSoftmax softmax;
+      RowStatistics statistics;
+      Output output;
+      const bool sees_keys = block.kv_end > block.kv_begin;
+      if (sees_keys) {
+        shared.queries.full[0].wait(queries.parity);
+        queries.advance();
+        attend(block, bias, softmax, statistics, output);
+      }
+      statistics.write(p, block, bias, softmax.maximum);
+      gather_output(shared.rows.out, output, bias);
+      __syncwarp();
+      write_output<16, 32>(p, block, shared.rows.out, static_cast<int>(threadIdx.x) / 32 * 16, threadIdx.x % 32);
+      if (QueryStorage::kOutputTakesQueries && sees_keys) {
+        publish_to_async_proxy();
+        __syncwarp();
+        release(shared.queries.empty[0]);
+      }
+    }
+  }
+};

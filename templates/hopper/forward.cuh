@@ -1,0 +1,28 @@
+#pragma once
+
+#include "hopper/consumer.cuh"
+#include "hopper/producer.cuh"
+
+// Each thread block computes its share of the work, kBlockQ rows of softmax(scale q k^T + bias) v of one head after the
+// other: the last warpgroup fetches, the others compute.
+extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
+    flashbias_forward(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(1024) unsigned char shared_bytes[];
+  SharedStorage& shared = *reinterpret_cast<SharedStorage*>(shared_bytes);
+  shared.ones.fill();
+  if (threadIdx.x == 0) {
+    shared.queries.init(1, kWarps);
+    shared.keys.init(1, kWarps);
+    shared.values.init(1, kWarps);
+    if constexpr (Bias::kPublishes) shared.key_terms.init(kPublishers, kWarps);
+    publish_barriers();
+  }
+  __syncthreads();
+  if (threadIdx.x >= kThreads) {
+    shrink_registers<kProducerRegisters>();
+    produce(p, shared);
+  } else {
+    grow_registers<kConsumerRegisters>();
+    Consumer{p, shared}.run();
+  }
+}

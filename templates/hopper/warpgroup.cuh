@@ -1,0 +1,28 @@
+#pragma once
+
+#include "tile.cuh"
+
+// Four warps that issue products together, for 64 rows.
+constexpr int kWarpgroupThreads = 128;
+constexpr int kWarpgroupRows = 64;
+
+__device__ __forceinline__ int warpgroup() { return static_cast<int>(threadIdx.x) / kWarpgroupThreads; }
+
+// Of all warpgroups that compute.
+__device__ __forceinline__ void wait_for_consumers() { asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory"); }
+
+// Hands registers of a warpgroup back for others to take, or takes them: as many a thread from here on.
+template <int Registers>
+__device__ __forceinline__ void shrink_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Registers));
+}
+template <int Registers>
+__device__ __forceinline__ void grow_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Registers));
+}
+
+// What this thread wrote to shared memory may now be read, or overwritten, by the copy engine and by wgmma, once they
+// are told to.
+__device__ __forceinline__ void publish_to_async_proxy() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
