@@ -283,8 +283,12 @@ class Lowerer {
     kv_slope_.add(with_ordered_operands(slope));
     // Positions are compared before they meet the slope: what is left for the log-sum-exp stays as exact.
     const auto form = in_differences(typed);
-    const Expr value = form ? form->differences + form->query_only + form->key_only : typed;
-    row_offset_.add(with_ordered_operands(substitute(value, Op::kv_index, kv_origin())));
+    const auto at_origin = [&](const Expr& value) {
+      row_offset_.add(with_ordered_operands(substitute(strip_names(value), Op::kv_index, kv_origin())));
+    };
+    at_origin(form ? form->differences : typed);
+    if (form) at_origin(form->query_only);
+    if (form) at_origin(form->key_only);
     return "linear in kv_index: its query part is dropped; positions count from the block's most important key, so "
            "that f32 is exact at any length";
   }

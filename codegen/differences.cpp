@@ -40,7 +40,7 @@ std::vector<std::vector<Pair>> pairings(const SumOfProducts& sum) {
     for (const auto& [key_text, key] : sum.atoms) {
       if (!can_pair(query, key)) continue;
       by_inputs[to_string(input_of(query)) + to_string(input_of(key))].push_back({query, key});
-      if (query.op() == Op::q_index) by_inputs["positions"] = {{bias::q_position(), key}};
+      if (query.op() == Op::q_index) by_inputs["positions"] = {{strip_names(bias::q_position()), key}};
     }
   std::vector<std::vector<Pair>> result;
   for (auto& [inputs, pairs] : by_inputs) result.push_back(std::move(pairs));
@@ -78,7 +78,7 @@ std::optional<SumOfProducts> substitute(const SumOfProducts& in, const Expr& ato
 /// A sum of products written with the differences of pairs.
 class Differences {
  public:
-  Differences(const SumOfProducts& sum, const std::vector<Pair>& pairs) : sum_(sum) {
+  Differences(SumOfProducts sum, const std::vector<Pair>& pairs) : sum_(std::move(sum)) {
     for (const Pair& pair : pairs) replace_key(pair);
   }
 

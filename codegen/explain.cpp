@@ -68,8 +68,9 @@ std::string explain(const KernelPlan& plan) {
                       plan.tile.block_k, plan.tile.warps, plan.shared_bytes);
   text += fmt::format("        {}\n", plan.tile.reason);
   if (plan.tile.allowed_spill_bytes > 0)
-    text += fmt::format("        may spill up to {} bytes a thread: measured faster than a smaller tile\n",
-                        plan.tile.allowed_spill_bytes);
+    text +=
+        fmt::format("        may spill up to {} bytes a thread, read back once a tile: faster than a smaller tile\n",
+                    plan.tile.allowed_spill_bytes);
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
     text +=

@@ -10,6 +10,14 @@
 
 namespace flashbias {
 
+namespace {
+
+/// Starting sums anew every few thousand keys (templates/long_sums.cuh) pushes a few addresses out of the registers of
+/// some kernels; they are read back once a tile.
+constexpr int kSpillsOfLongSums = 64;
+
+}  // namespace
+
 KernelPlan plan(const AttentionConfig& config) {
   KernelPlan plan;
   plan.config = config;
@@ -30,6 +38,7 @@ KernelPlan plan(const AttentionConfig& config) {
   plan.main_loop = choice.main_loop;
   plan.main_loop_reason = std::move(choice.reason);
   plan.tile = std::move(choice.tile);
+  plan.tile.allowed_spill_bytes += kSpillsOfLongSums;
   if (plan.main_loop == MainLoop::hopper)
     for (const codegen::FactorTerm& factors : program.factors)
       plan.fetched_factors.push_back({factors.q_input, factors.k_input});

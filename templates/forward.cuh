@@ -47,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   OnlineSoftmax softmax;
   RowStatistics statistics;
   Output output;
-  LongSums long_sums;
+  LongSums long_sums(p);
 
   int kv_start = (block.kv_end - 1) / kBlockK * kBlockK;
   if (block.kv_end > block.kv_begin) {

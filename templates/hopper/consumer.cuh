@@ -91,7 +91,7 @@ struct Consumer {
                                          RowStatistics& statistics, Output& output) {
     Scores scores;
     Probabilities probabilities;
-    LongSums long_sums;
+    LongSums long_sums(p);
     float rescale[kRowSlots];
     int kv_start = last_kv_start(block);
 
