@@ -147,7 +147,7 @@ TEST_CASE("what a kernel adds up is the bias as typed") {
   RandomBias random(5);
   int compared = 0;
   int split = 0;
-  for (unsigned n = 0; n < 3000; ++n) {
+  for (unsigned n = 0; n < 2000; ++n) {
     const Expr expr = random();
     const bool causal = n % 3 == 0;
     CAPTURE(to_string(expr));
@@ -165,8 +165,8 @@ TEST_CASE("what a kernel adds up is the bias as typed") {
       REQUIRE(inputs.at(sum, i, j) == doctest::Approx(exact).epsilon(1e-9).scale(1 + std::abs(exact)));
     }
   }
-  CHECK(compared > 8000);
-  CHECK(split > 60);
+  CHECK(compared > 5000);
+  CHECK(split > 40);
 }
 
 TEST_CASE("equal polynomials written differently have equal keys") {
