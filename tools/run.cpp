@@ -2,7 +2,6 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
-#include <CLI/Validators.hpp>
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "tools/npy.hpp"
 #include "tools/output.hpp"
 #include "tools/run_attention.hpp"
+#include "tools/shape_flags.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -22,7 +22,7 @@ namespace {
 
 struct Options {
   ConfigFlags config;
-  Shape shape{.batch = 1, .heads = 8, .kv_heads = 0, .seqlen_q = 1024, .seqlen_k = 0};  ///< 0: as heads, as seqlen_q
+  ShapeFlags shape;
   std::string q;
   std::string k;
   std::string v;
@@ -33,13 +33,6 @@ struct Options {
   std::string output;
   bool json = false;
 };
-
-Shape requested_shape(const Options& options) {
-  Shape shape = options.shape;
-  if (shape.kv_heads == 0) shape.kv_heads = shape.heads;
-  if (shape.seqlen_k == 0) shape.seqlen_k = shape.seqlen_q;
-  return shape;
-}
 
 void replace(HostTensor& tensor, const std::string& file) {
   if (!file.empty()) tensor = convert(read_npy(file), tensor.dtype);
@@ -58,7 +51,7 @@ void replace_inputs(AttentionProblem& problem, const std::vector<std::string>& a
 }
 
 AttentionProblem make_problem(const Options& options, const KernelPlan& plan) {
-  auto problem = random_problem(plan, requested_shape(options), options.seed);
+  auto problem = random_problem(plan, options.shape.shape(), options.seed);
   replace(problem.q, options.q);
   replace(problem.k, options.k);
   replace(problem.v, options.v);
@@ -122,14 +115,7 @@ void add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
   constexpr const char* kGroup = "Operands";
-  const auto add_size = [&](const char* name, std::int64_t& size, const char* help) {
-    verb->add_option(name, size, help)->check(CLI::PositiveNumber)->group(kGroup);
-  };
-  add_size("--batch", options->shape.batch, "1 by default");
-  add_size("--heads", options->shape.heads, "8 by default");
-  add_size("--kv-heads", options->shape.kv_heads, "of k and v; --heads by default");
-  add_size("--seqlen-q", options->shape.seqlen_q, "1024 by default");
-  add_size("--seqlen-k", options->shape.seqlen_k, "--seqlen-q by default");
+  options->shape.add_to(*verb, kGroup);
   const char* kRounded = "[batch, seqlen, heads, head_dim], rounded to the config's dtype; random by default";
   verb->add_option("--q", options->q, kRounded)->type_name("FILE.npy")->group(kGroup);
   verb->add_option("--k", options->k, kRounded)->type_name("FILE.npy")->group(kGroup);

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
-#include <CLI/Validators.hpp>
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "tools/config_flags.hpp"
 #include "tools/output.hpp"
 #include "tools/run_attention.hpp"
+#include "tools/shape_flags.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -24,7 +24,7 @@ namespace {
 
 struct Options {
   ConfigFlags config;
-  Shape shape{.batch = 1, .heads = 8, .kv_heads = 0, .seqlen_q = 1024, .seqlen_k = 0};  ///< 0: as heads, as seqlen_q
+  ShapeFlags shape;
   std::string manifest;
   bool lowerings_only = false;
   bool keep = false;
@@ -199,11 +199,8 @@ void keep(const AttentionConfig& config, const Tuning& tuning) {
 void tune_all(const Options& options) {
   std::vector<ManifestEntry> entries;
   if (options.manifest.empty()) {
-    Shape shape = options.shape;
-    if (shape.kv_heads == 0) shape.kv_heads = shape.heads;
-    if (shape.seqlen_k == 0) shape.seqlen_k = shape.seqlen_q;
     const AttentionConfig config = options.config.config();
-    entries.push_back({to_string(config.bias), config, shape, {}});
+    entries.push_back({to_string(config.bias), config, options.shape.shape(), {}});
   } else {
     entries = read_manifest(options.manifest);
   }
@@ -227,15 +224,7 @@ void add_tune(CLI::App& app) {
   auto* verb = app.add_subcommand("tune", "Measure the lowerings and tiles that serve a config, on the GPU");
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
-  constexpr const char* kGroup = "Sizes";
-  const auto add_size = [&](const char* name, std::int64_t& size, const char* help) {
-    verb->add_option(name, size, help)->check(CLI::PositiveNumber)->group(kGroup);
-  };
-  add_size("--batch", options->shape.batch, "1 by default");
-  add_size("--heads", options->shape.heads, "8 by default");
-  add_size("--kv-heads", options->shape.kv_heads, "of k and v; --heads by default");
-  add_size("--seqlen-q", options->shape.seqlen_q, "1024 by default");
-  add_size("--seqlen-k", options->shape.seqlen_k, "--seqlen-q by default");
+  options->shape.add_to(*verb, "Sizes");
   verb->add_option("--manifest", options->manifest, "tune each kernel that has a shape there")->type_name("FILE");
   verb->add_flag("--lowerings", options->lowerings_only, "measure lowerings alone, not tiles");
   verb->add_flag("--keep", options->keep, "keep the winner in the cache directory: later kernels of the config use it");
