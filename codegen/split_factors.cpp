@@ -16,13 +16,11 @@ constexpr double kStepRounding = 0x1p-22;
 constexpr double kUsualSoftmaxScale = 0x1p-3;
 
 struct PartType {
-  DType dtype;
   double rounding;     ///< relative
   double least_error;  ///< absolute: half the least number
 };
 
-constexpr PartType kF16{DType::f16, 0x1p-11, 0x1p-25};
-constexpr PartType kBf16{DType::bf16, 0x1p-8, 0};
+constexpr PartType kF16{0x1p-11, 0x1p-25};
 
 /// What a number of this magnitude may be off as a sum of parts; its own error included.
 double error_of_parts(const F32Value& value, const PartType& type, int parts) {
@@ -113,7 +111,7 @@ double error_of_products(const Separation& separation) {
 
 SplitFactors split_like_f32(const Separation& separation) {
   return {.factors = separation.factors,
-          .part = kBf16.dtype,
+          .part = DType::bf16,
           .parts = kMaxParts,
           .error = std::numeric_limits<double>::infinity()};
 }
