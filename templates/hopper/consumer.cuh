@@ -147,16 +147,18 @@ struct Consumer {
       RowStatistics statistics;
       Output output;
       const bool sees_keys = block.kv_end > block.kv_begin;
-      if (sees_keys) {
+      if (sees_keys || QueryStorage::kOutputTakesQueries) {
         shared.queries.full[0].wait(queries.parity);
         queries.advance();
-        attend(block, bias, softmax, statistics, output);
       }
+      if (sees_keys) attend(block, bias, softmax, statistics, output);
       statistics.write(p, block, bias, softmax.maximum);
+      // The rows of a warp's output lie where the queries of other warps are.
+      if constexpr (QueryStorage::kOutputTakesQueries) wait_for_consumers();
       gather_output(shared.rows.out, output, bias);
       __syncwarp();
       write_output<16, 32>(p, block, shared.rows.out, static_cast<int>(threadIdx.x) / 32 * 16, threadIdx.x % 32);
-      if (QueryStorage::kOutputTakesQueries && sees_keys) {
+      if constexpr (QueryStorage::kOutputTakesQueries) {
         publish_to_async_proxy();
         __syncwarp();
         release(shared.queries.empty[0]);

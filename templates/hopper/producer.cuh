@@ -20,6 +20,12 @@ struct TileFetcher {
     shared.rows.q.copy_from(p.q_map, full, block.q_start, block.head, block.batch);
     queries.advance();
   }
+  // The place of the queries, for the output of a block that sees no keys.
+  __device__ __forceinline__ void hand_over_queries() {
+    shared.queries.empty[0].wait(queries.parity ^ 1);
+    shared.queries.full[0].arrive();
+    queries.advance();
+  }
   __device__ __forceinline__ void fetch_keys(const Block& block, const Bias& bias, int kv_start) {
     Barrier& full = shared.keys.full[tiles.slot];
     shared.keys.empty[tiles.slot].wait(tiles.parity ^ 1);
@@ -40,6 +46,7 @@ struct TileFetcher {
       const Block block = schedule.next();
       const Bias bias(p, block, shared.bias);
       const int last = last_kv_start(block);
+      if (QueryStorage::kOutputTakesQueries && last < block.kv_begin) hand_over_queries();
 #pragma unroll 1
       for (int kv_start = last; kv_start >= block.kv_begin; kv_start -= kBlockK) {
         fetch_keys(block, bias, kv_start);
