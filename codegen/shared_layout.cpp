@@ -29,10 +29,12 @@ class Layout {
 /// SharedTile of templates/tile.cuh: rows padded to whole tensor-core steps and by one 16-byte chunk.
 int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8) * 2; }
 
-/// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips.
+constexpr int kSwizzledTileAlignment = 1024;
+
+/// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips, and then what its alignment adds.
 int swizzled_tile_bytes(int rows, int columns) {
   const int strip_columns = columns <= 16 ? 16 : columns <= 32 ? 32 : 64;
-  return rows * round_up(columns, strip_columns) * 2;
+  return round_up(rows * round_up(columns, strip_columns) * 2, kSwizzledTileAlignment);
 }
 
 /// What the bias keeps behind its factors, of `stages` tiles of keys.
@@ -84,24 +86,23 @@ int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProg
 }
 
 int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
-  constexpr int kTileAlignment = 1024;
   constexpr int kOnesBytes = 256;
   constexpr int kRingBytes = 16;  // two barriers a slot
   Layout layout;
   const int queries = swizzled_tile_bytes(tile.block_q, config.head_dim);
   const int output = tile_bytes(tile.block_q, config.head_dim_v);
-  layout.add(tile.output_over_queries ? std::max(queries, output) : queries + output, kTileAlignment);
+  layout.add(tile.output_over_queries ? std::max(queries, output) : queries + output, kSwizzledTileAlignment);
   for (const int head_dim : {config.head_dim, config.head_dim_v})
     for (int stage = 0; stage < tile.stages; ++stage)
-      layout.add(swizzled_tile_bytes(tile.block_k, head_dim), kTileAlignment);
+      layout.add(swizzled_tile_bytes(tile.block_k, head_dim), kSwizzledTileAlignment);
   layout.add(kOnesBytes, 128);
   layout.add(kRingBytes * (1 + 3 * tile.stages), 8);
   Layout factors;
   for (const FactorTerm& term : program.factors) {
     Layout tiles;
-    tiles.add(swizzled_tile_bytes(tile.block_q, term.rank), kTileAlignment);
+    tiles.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
     for (int stage = 0; stage < tile.stages; ++stage)
-      tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kTileAlignment);
+      tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kSwizzledTileAlignment);
     factors.add(tiles);
   }
   layout.add(bias_layout(tile, tile.stages, program, factors));

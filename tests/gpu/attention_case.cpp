@@ -346,7 +346,7 @@ void check_all(const std::vector<AttentionCase>& cases) {
       CHECK(result.unwritten == 0);
       CHECK(result.log_sum_exp_error <= kLogSumExpBar);
     } catch (const std::exception& error) {
-      FAIL_CHECK(error.what());
+      FAIL_CHECK(std::string(error.what()));
     }
   }
 }

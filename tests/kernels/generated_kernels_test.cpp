@@ -77,6 +77,16 @@ TEST_CASE("every lowering at every head dimension compiles without spills that i
   check_kernels(configs);
 }
 
+TEST_CASE("values of a head dimension of their own compile without spills that their plan does not declare") {
+  std::vector<AttentionConfig> configs;
+  for (const int head_dim : {8, 24, 64, 128, 200, 256})
+    for (const int head_dim_v : {8, 24, 64, 128, 200, 256}) {
+      if (head_dim == head_dim_v) continue;
+      configs.push_back({.head_dim = head_dim, .head_dim_v = head_dim_v, .bias = bias::low_rank(16), .arch = Arch{90}});
+    }
+  check_kernels(configs);
+}
+
 TEST_CASE("masks at every head dimension compile without spills that their plan does not declare") {
   using namespace bias;
   const Expr distance = q_position() - kv_index();

@@ -1,0 +1,68 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <vector>
+
+#include "tests/gpu/all_biases.hpp"
+#include "tests/gpu/attention_case.hpp"
+
+/// What an emulator has the time for.
+TEST_SUITE_BEGIN("small");
+
+namespace flashbias::testing {
+
+TEST_CASE("every bias at some head dimension matches float64") {
+  constexpr std::array<int, 9> kHeadDims = {64, 8, 128, 16, 256, 32, 192, 40, 96};
+  std::vector<AttentionCase> cases;
+  std::size_t n = 0;
+  for (const Expr& expr : all_biases()) {
+    cases.push_back({.config = {.dtype = n % 3 == 0 ? DType::bf16 : DType::f16,
+                                .head_dim = kHeadDims.at(n % kHeadDims.size()),
+                                .bias = expr,
+                                .causal = n % 2 == 0,
+                                .log_sum_exp = n % 4 < 2},
+                     .heads = 4,
+                     .kv_heads = 2,
+                     .q_length = 70,
+                     .kv_length = 150});
+    ++n;
+  }
+  check_all(cases);
+}
+
+TEST_CASE("many tiles, forth and back, match float64") {
+  std::vector<AttentionCase> cases;
+  for (const int head_dim : {64, 128})
+    for (const Expr& expr : {bias::alibi(), bias::low_rank(16), bias::t5_relative_position()})
+      cases.push_back({.config = {.head_dim = head_dim, .bias = expr, .causal = head_dim == 64, .log_sum_exp = true},
+                       .batch = 1,
+                       .heads = 2,
+                       .kv_heads = 1,
+                       .q_length = 300,
+                       .kv_length = 500});
+  check_all(cases);
+}
+
+TEST_CASE("rows that see no keys, beside rows that do, match float64 at every head dimension") {
+  std::vector<AttentionCase> cases;
+  for (const int head_dim : {16, 64, 192, 256})
+    cases.push_back({.config = {.head_dim = head_dim, .causal = true, .log_sum_exp = true},
+                     .batch = 2,
+                     .q_length = 400,
+                     .kv_length = 100});
+  check_all(cases);
+}
+
+TEST_CASE("values of a head dimension of their own match float64") {
+  std::vector<AttentionCase> cases;
+  for (const auto& [head_dim, head_dim_v] : {std::pair{256, 8}, {8, 256}, {64, 200}, {200, 64}})
+    cases.push_back({.config = {.head_dim = head_dim, .head_dim_v = head_dim_v, .bias = bias::low_rank(16)},
+                     .q_length = 70,
+                     .kv_length = 150,
+                     .layout = Layout::padded});
+  check_all(cases);
+}
+
+}  // namespace flashbias::testing
+
+TEST_SUITE_END();
