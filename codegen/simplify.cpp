@@ -13,22 +13,6 @@ bool is_literal(const Expr& expr, double value) {
          (expr.op() == Op::integer_literal && static_cast<double>(expr.node().integer) == value);
 }
 
-/// Component c of a vector expression; a scalar stands for each of its components.
-Expr component_of(const Expr& expr, int c) {
-  if (expr.type().dims == 1) return expr;
-  switch (expr.op()) {
-    case Op::query_input:
-    case Op::key_input:
-      return expr[c];
-    default: {
-      ExprNode node = expr.node();
-      node.type.dims = 1;
-      for (Expr& arg : node.args) arg = component_of(arg, c);
-      return make_expr(std::move(node));
-    }
-  }
-}
-
 bool is_input_dot(const Expr& expr) {
   const auto is_input = [](const Expr& e) { return e.op() == Op::query_input || e.op() == Op::key_input; };
   return expr.op() == Op::dot && is_input(expr.arg(0)) && is_input(expr.arg(1));
@@ -131,6 +115,23 @@ Expr real_of(const Expr& integer) {
 }
 
 }  // namespace
+
+Expr component_of(const Expr& expr, int c) {
+  if (expr.type().dims == 1) return expr;
+  switch (expr.op()) {
+    case Op::query_input:
+    case Op::key_input:
+      return expr[c];
+    case Op::named:
+      return component_of(expr.arg(0), c);
+    default: {
+      ExprNode node = expr.node();
+      node.type.dims = 1;
+      for (Expr& arg : node.args) arg = component_of(arg, c);
+      return make_expr(std::move(node));
+    }
+  }
+}
 
 Expr simplify(const Expr& expr, bool causal) {
   Expr result = write_out_vectors(strip_names(expr));

@@ -9,4 +9,7 @@ namespace flashbias::codegen {
 /// f32 (exact below 2^24) where they end up as reals, because integer-to-real conversion is slow on the GPU.
 [[nodiscard]] Expr simplify(const Expr& expr, bool causal);
 
+/// Component c of a vector expression, written out; a scalar stands for each of its components.
+[[nodiscard]] Expr component_of(const Expr& expr, int c);
+
 }  // namespace flashbias::codegen

@@ -1,6 +1,7 @@
 #include "tests/codegen/sampled_inputs.hpp"
 
 #include <stdexcept>
+#include <string>
 
 namespace flashbias::testing {
 
@@ -23,6 +24,12 @@ SampledInputs::SampledInputs(unsigned seed, double extent)
              {"b", TensorView::contiguous(b_.data(), DType::f32, {1})},
              {"t", TensorView::contiguous(t_.data(), DType::f32, {1, 1, kEntries})},
              {"p", TensorView::contiguous(p_.data(), DType::f32, {1, 1, kTokens, kTokens})}};
+  for (std::size_t component = 0; component < units_.size(); ++component) {
+    units_[component].resize(kTokens * 3);
+    for (std::size_t i = component; i < units_[component].size(); i += 3) units_[component][i] = 1;
+    for (const char* side : {"q_unit_", "k_unit_"})
+      inputs_.emplace(side + std::to_string(component), tokens(units_[component], 3));
+  }
 }
 
 float SampledInputs::number(const ExprNode& input, std::int64_t component, std::int64_t i, std::int64_t j) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -10,7 +11,8 @@
 namespace flashbias::testing {
 
 /// Numbers for the inputs x (query, 3), y (key, 3), w (query), m (key), u8 mask (key), a and b (head scalars), table t
-/// and pair input p, all but the mask uniform in [-extent, extent], and their places in the reference evaluator.
+/// and pair input p, all but the mask uniform in [-extent, extent], and their places in the reference evaluator; and
+/// there the unit vectors q_unit_0 to q_unit_2 (query, 3) and k_unit_0 to k_unit_2 (key, 3), the same for each token.
 class SampledInputs {
  public:
   static constexpr std::int64_t kTokens = 9;
@@ -26,6 +28,7 @@ class SampledInputs {
 
  private:
   std::vector<float> x_, y_, w_, m_, a_, b_, t_, p_;
+  std::array<std::vector<float>, 3> units_;
   std::vector<std::uint8_t> mask_;
   reference::Inputs inputs_;
 };
