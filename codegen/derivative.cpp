@@ -141,8 +141,8 @@ std::string quoted(const std::vector<std::string>& names) {
 
 [[noreturn]] void reject(const std::string& message) { throw Error(ErrorCode::invalid_config, message); }
 
-/// What the bias reads. Those that leave their dtype open hold real numbers whatever it is.
-std::vector<InputSpec> inputs_of(const Expr& value) { return collect_inputs(value, DType::f16); }
+/// Stands for that of q, which is real whichever it is.
+constexpr DType kDTypeOfQ = DType::f16;
 
 /// The table whose index an input is part of.
 std::string table_indexed_by(const Expr& value, const std::string& name) {
@@ -156,13 +156,25 @@ std::string table_indexed_by(const Expr& value, const std::string& name) {
   return table;
 }
 
-/// The input of that name, if it has a gradient.
-InputSpec require_differentiable(const Expr& value, const std::string& name) {
+/// Runs what builds a derivative; where that exceeds the bounds of an expression, the error says of what.
+template <class Build>
+auto within_limits(const std::string& name, Build&& build) {
+  try {
+    return std::forward<Build>(build)();
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                fmt::format("the derivative of the bias with respect to '{}' is too long: {}", name, error.what()));
+  }
+}
+
+}  // namespace
+
+InputSpec differentiable_input(const Expr& value, const std::string& name, DType dtype_of_q) {
   if (value.type().dims != 1 || value.type().scalar == ScalarType::boolean) {
     reject(fmt::format("the derivative of `{}` ({}) is asked for; it is taken of one number a score",
                        excerpt(to_string(value)), to_string(value.type())));
   }
-  const std::vector<InputSpec> inputs = inputs_of(value);
+  const std::vector<InputSpec> inputs = collect_inputs(value, dtype_of_q);
   const auto found = std::ranges::find(inputs, name, &InputSpec::name);
   if (found == inputs.end()) {
     std::vector<std::string> names;
@@ -181,23 +193,10 @@ InputSpec require_differentiable(const Expr& value, const std::string& name) {
   return *found;
 }
 
-/// Runs what builds a derivative; where that exceeds the bounds of an expression, the error says of what.
-template <class Build>
-auto within_limits(const std::string& name, Build&& build) {
-  try {
-    return std::forward<Build>(build)();
-  } catch (const Error& error) {
-    throw Error(error.code(),
-                fmt::format("the derivative of the bias with respect to '{}' is too long: {}", name, error.what()));
-  }
-}
-
-}  // namespace
-
 Expr derivative(const Expr& value, const InputComponent& with_respect_to) {
   const std::string& name = with_respect_to.name;
   const int component = with_respect_to.component;
-  const InputSpec input = require_differentiable(value, name);
+  const InputSpec input = differentiable_input(value, name, kDTypeOfQ);
   if (input.kind == Op::table) {
     reject(fmt::format("'{}' is a table, whose reads have a derivative each; ask table_reads for them", name));
   }
@@ -212,7 +211,7 @@ Expr derivative(const Expr& value, const InputComponent& with_respect_to) {
 }
 
 std::vector<TableRead> table_reads(const Expr& value, const std::string& table) {
-  const InputSpec input = require_differentiable(value, table);
+  const InputSpec input = differentiable_input(value, table, kDTypeOfQ);
   if (input.kind != Op::table) {
     reject(fmt::format("'{}' is a {}, not a table; ask derivative for its gradient", table, kind_name(input.kind)));
   }
@@ -238,7 +237,7 @@ std::vector<TableRead> table_reads(const Expr& value, const std::string& table) 
 
 std::vector<std::string> differentiable_inputs(const Expr& value) {
   std::vector<std::string> names;
-  for (const InputSpec& input : inputs_of(value)) {
+  for (const InputSpec& input : collect_inputs(value, kDTypeOfQ)) {
     if (holds_reals(input)) names.push_back(input.name);
   }
   return names;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "flashbias/bias.hpp"
+#include "flashbias/plan.hpp"
 
 /// Derivatives of a bias with respect to what it reads, as expressions of the bias language.
 ///
@@ -39,6 +40,9 @@ struct TableRead {
 /// are left out. The gradient of entry t is the sum over scores of dS * coefficient * [clamp(index, 0, entries - 1) ==
 /// t].
 [[nodiscard]] std::vector<TableRead> table_reads(const Expr& value, const std::string& table);
+
+/// The input of that name, of which a gradient may be asked; one of no dtype of its own has `dtype_of_q`.
+[[nodiscard]] InputSpec differentiable_input(const Expr& value, const std::string& name, DType dtype_of_q);
 
 /// Names of the inputs that hold real numbers, tables among them, in the order in which the bias reads them. Those that
 /// only conditions read are among them: their gradients are zeros.

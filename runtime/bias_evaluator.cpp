@@ -14,11 +14,15 @@ void BiasEvaluator::set_row(const reference::Point& row) {
   for (const Instruction& instruction : bias_.per_row_) execute(instruction);
 }
 
-double BiasEvaluator::at(std::int64_t kv_index) {
+void BiasEvaluator::set_key(std::int64_t kv_index) {
   point_.kv_index = kv_index;
   for (const Instruction& instruction : bias_.per_score_) execute(instruction);
-  const Scalar result = values_[bias_.result_];
-  return bias_.result_type_ == ScalarType::real ? result.real : static_cast<double>(result.integer);
+}
+
+double BiasEvaluator::result(std::size_t expr) const {
+  const auto& [index, type] = bias_.results_[expr];
+  const Scalar value = values_[index];
+  return type == ScalarType::real ? value.real : static_cast<double>(value.integer);
 }
 
 void BiasEvaluator::load(const Instruction& instruction) {

@@ -90,8 +90,9 @@ class FlatBias::Builder {
   std::unordered_map<Expr, Value, StructuralHash, StructuralEqual> values_;
 };
 
-FlatBias::FlatBias(const Expr& expr, const BindInput& bind) : result_type_(expr.type().scalar) {
-  result_ = Builder(*this, bind).add(expr).first;
+FlatBias::FlatBias(std::span<const Expr> exprs, const BindInput& bind) {
+  Builder builder(*this, bind);
+  for (const Expr& expr : exprs) results_.push_back({.index = builder.add(expr).first, .type = expr.type().scalar});
 }
 
 }  // namespace flashbias::runtime

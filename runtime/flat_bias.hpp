@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -46,21 +47,25 @@ struct Instruction {
   BoundInput input{};
 };
 
-/// A bias expression flattened for evaluation at many scores, each shared node once. Immutable; many
-/// BiasEvaluators may run it at a time.
+/// Scalar expressions, a bias or what belongs to one, flattened for evaluation at many scores, each shared node once.
+/// Immutable; many BiasEvaluators may run it at a time.
 class FlatBias {
  public:
-  FlatBias(const Expr& expr, const BindInput& bind);
+  FlatBias(const Expr& expr, const BindInput& bind) : FlatBias(std::span(&expr, 1), bind) {}
+  FlatBias(std::span<const Expr> exprs, const BindInput& bind);
 
  private:
+  struct Result {
+    std::size_t index = 0;  ///< among the values
+    ScalarType type = ScalarType::real;
+  };
   class Builder;
   friend class BiasEvaluator;
 
   std::vector<Instruction> per_row_;    ///< what is the same for every key of a row
   std::vector<Instruction> per_score_;  ///< what is not
   std::size_t num_values_ = 0;
-  std::size_t result_ = 0;
-  ScalarType result_type_ = ScalarType::real;
+  std::vector<Result> results_;  ///< in the order of the expressions
 };
 
 /// Evaluates a flat bias: row by row, key by key.
@@ -70,8 +75,15 @@ class BiasEvaluator {
 
   /// Moves to a query row; kv_index of the point is ignored.
   void set_row(const reference::Point& row);
-  /// Value of the expression at a key of the row.
-  [[nodiscard]] double at(std::int64_t kv_index);
+  /// Moves to a key of the row.
+  void set_key(std::int64_t kv_index);
+  /// Value of one of the expressions there.
+  [[nodiscard]] double result(std::size_t expr = 0) const;
+  /// Value of the first expression at a key of the row.
+  [[nodiscard]] double at(std::int64_t kv_index) {
+    set_key(kv_index);
+    return result();
+  }
 
  private:
   void execute(const Instruction& instruction);

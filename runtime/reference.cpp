@@ -6,110 +6,47 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <thread>
 
-#include "codegen/inputs.hpp"
 #include "flashbias/error.hpp"
-#include "runtime/elements.hpp"
-#include "runtime/flat_bias.hpp"
-#include "runtime/problem_sizes.hpp"
+#include "runtime/reference_problem.hpp"
 
 namespace flashbias::reference {
 namespace {
 
 using runtime::ProblemSizes;
+using runtime::ReferenceProblem;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// One attention problem on the host.
-struct Problem {
-  const AttentionConfig& config;
-  const TensorView& q;
-  const TensorView& k;
-  const TensorView& v;
-  double softmax_scale;
-  ProblemSizes sizes;
-  runtime::FlatBias bias;
-};
 
 /// Computes rows, one at a time, reusing its buffers.
 class RowSolver {
  public:
-  explicit RowSolver(const Problem& problem)
-      : problem_(problem),
-        bias_(problem.bias),
-        query_(static_cast<std::size_t>(problem.q.shape[3])),
-        key_(query_.size()),
-        value_(static_cast<std::size_t>(problem.v.shape[3])) {}
+  explicit RowSolver(const ReferenceProblem& problem)
+      : problem_(problem), scores_of_row_(problem), value_(static_cast<std::size_t>(problem.v.shape[3])) {}
 
   void solve(Row& row) {
-    compute_scores(row);
-    // A NaN among the scores becomes the maximum, and so everything.
-    double maximum = -kInfinity;
-    for (const double score : scores_) {
-      if (score > maximum || std::isnan(score)) maximum = score;
-    }
+    const std::span<double> scores = scores_of_row_(row.batch, row.head, row.q_index);
+    const double maximum = runtime::maximum_of(scores);
     row.out.assign(value_.size(), 0.0);
     row.log_sum_exp = -kInfinity;
     if (maximum == -kInfinity) return;
 
     double sum = 0;
-    for (double& score : scores_) sum += score = std::exp(score - maximum);
+    for (double& score : scores) sum += score = std::exp(score - maximum);
     row.log_sum_exp = maximum + std::log(sum);
-    for (std::size_t j = 0; j < scores_.size(); ++j) {
-      load(problem_.v, row.batch, static_cast<std::int64_t>(j), kv_head(row), value_);
-      for (std::size_t c = 0; c < value_.size(); ++c) row.out[c] += scores_[j] * value_[c];
+    for (std::size_t j = 0; j < scores.size(); ++j) {
+      runtime::read_token(problem_.v, row.batch, static_cast<std::int64_t>(j), problem_.kv_head(row.head), value_);
+      for (std::size_t c = 0; c < value_.size(); ++c) row.out[c] += scores[j] * value_[c];
     }
     for (double& number : row.out) number /= sum;
   }
 
  private:
-  std::int64_t kv_head(const Row& row) const { return row.head / (problem_.sizes.heads / problem_.sizes.kv_heads); }
-
-  static void load(const TensorView& tensor, std::int64_t batch, std::int64_t token, std::int64_t head,
-                   std::span<double> to) {
-    const std::int64_t offset = batch * tensor.strides[0] + token * tensor.strides[1] + head * tensor.strides[2];
-    runtime::read_elements(tensor.data, tensor.dtype, offset, to);
-  }
-
-  /// Keys that the mask lets this query see; they are the first ones.
-  std::int64_t visible_keys(const Row& row) const {
-    const ProblemSizes& sizes = problem_.sizes;
-    if (!problem_.config.causal) return sizes.kv_length;
-    return std::clamp<std::int64_t>(row.q_index + sizes.kv_length - sizes.q_length + 1, 0, sizes.kv_length);
-  }
-
-  void compute_scores(const Row& row) {
-    const ProblemSizes& sizes = problem_.sizes;
-    scores_.resize(static_cast<std::size_t>(visible_keys(row)));
-    load(problem_.q, row.batch, row.q_index, row.head, query_);
-    bias_.set_row({.batch = row.batch,
-                   .head = row.head,
-                   .q_index = row.q_index,
-                   .q_length = sizes.q_length,
-                   .kv_length = sizes.kv_length});
-    for (std::size_t j = 0; j < scores_.size(); ++j) {
-      const auto kv_index = static_cast<std::int64_t>(j);
-      load(problem_.k, row.batch, kv_index, kv_head(row), key_);
-      const double product = std::transform_reduce(query_.begin(), query_.end(), key_.begin(), 0.0);
-      scores_[j] = problem_.softmax_scale * product + bias_.at(kv_index);
-    }
-  }
-
-  const Problem& problem_;
-  runtime::BiasEvaluator bias_;
-  std::vector<double> query_;
-  std::vector<double> key_;
+  const ReferenceProblem& problem_;
+  runtime::RowScores scores_of_row_;
   std::vector<double> value_;
-  std::vector<double> scores_;
 };
-
-void require_readable(const char* name, const TensorView& tensor) {
-  if (tensor.strides[3] != 1 && tensor.shape[3] > 1) {
-    runtime::reject(name, tensor, "its last dimension must be contiguous (stride 1)");
-  }
-}
 
 void require_inside(const ProblemSizes& sizes, const Row& row) {
   const auto inside = [](std::int64_t index, std::int64_t size) { return index >= 0 && index < size; };
@@ -124,18 +61,8 @@ void require_inside(const ProblemSizes& sizes, const Row& row) {
 
 void attention(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
                const Inputs& bias_inputs, double softmax_scale, std::span<Row> rows, int threads) {
-  const ProblemSizes sizes = runtime::problem_sizes(config, q, k, v);
-  require_readable("q", q);
-  require_readable("k", k);
-  require_readable("v", v);
-  for (const Row& row : rows) require_inside(sizes, row);
-
-  const auto bind = [&](const Expr& input) -> runtime::BoundInput {
-    const TensorView& tensor = runtime::find_input(bias_inputs, input.node().name);
-    const InputSpec spec = codegen::input_spec(input, config.dtype);
-    return {.tensor = tensor, .strides = runtime::bind_bias_tensor(spec, tensor, sizes)};
-  };
-  const Problem problem{config, q, k, v, softmax_scale, sizes, runtime::FlatBias(config.bias, bind)};
+  const ReferenceProblem problem(config, q, k, v, bias_inputs, softmax_scale);
+  for (const Row& row : rows) require_inside(problem.sizes, row);
 
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {

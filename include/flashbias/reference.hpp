@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,40 @@ struct Row {
 /// Throws Error(invalid_argument) for tensors that do not fit the config or each other, or a row outside them.
 void attention(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
                const Inputs& bias_inputs, double softmax_scale, std::span<Row> rows, int threads = 0);
+
+/// Numbers in row-major order.
+struct Array {
+  std::vector<std::int64_t> shape;
+  std::vector<double> numbers;
+};
+
+/// What a small change of each operand changes of sum(dout * out).
+struct Gradients {
+  Array q;  ///< [B, Nq, H, D]
+  Array k;  ///< [B, Nk, Hk, D]: summed over the query heads that share a key head
+  Array v;  ///< [B, Nk, Hk, Dv]: likewise
+  /// By input of the bias, each of its tensor's own shape: summed over the batch items, heads and entries that share a
+  /// number because a dimension is 1 or missing.
+  std::map<std::string, Array, std::less<>> inputs;
+};
+
+/// Gradients of attention, on all cores; the same on every run. Shapes as in AttentionArguments; dout [B, Nq, H, Dv] is
+/// the gradient of the output. q, k, v and dout may have any strides whose last is 1, and any dtype.
+/// `inputs_of_interest` names inputs of the bias, tables among them; where it is absent, all those that hold real
+/// numbers are meant.
+///
+/// The formulas are those of FlashAttention (Dao et al. 2022, appendix B.2), with b for the bias and sums over keys j
+/// and queries i: P = softmax(scale q k^T + b), dP = dout v^T, dS = P * (dP - sum_j P dP), dq = scale dS k, dk = scale
+/// dS^T q, dv = P^T dout, and dx = sum dS * db/dx for an input x of the bias, with corners differentiated as in
+/// PyTorch: abs has derivative 0 at 0, equal operands of max and min share evenly. A score of -infinity is hidden: it
+/// contributes to no gradient, whatever its derivative; rows of such scores alone give zeros.
+///
+/// Throws Error(invalid_argument) for tensors that do not fit the config or each other, Error(invalid_config) for an
+/// input that the bias does not read or that holds integers.
+[[nodiscard]] Gradients gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k,
+                                  const TensorView& v, const Inputs& bias_inputs, double softmax_scale,
+                                  const TensorView& dout,
+                                  const std::optional<std::vector<std::string>>& inputs_of_interest = {});
 
 /// Error of `actual` (dtype-rounded kernel output rows, flattened) against the exact rows, and that of rounding the
 /// exact rows to the dtype: ||x - exact|| / ||exact||, both over all rows together.
