@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
+#include <system_error>
+#include <utility>
 
 namespace flashbias::cache {
 namespace {
@@ -29,5 +32,16 @@ bool is_dead_weight(std::string_view name) { return is_unfinished(name) || has_s
 bool is_leftover(std::string_view name) { return is_dead_weight(name) || has_stage(name, kSetAside); }
 
 std::string_view key_of(std::string_view name) { return name.substr(0, kKeyLength); }
+
+std::vector<std::string> names_in(const std::filesystem::path& directory, bool (*predicate)(std::string_view name)) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (std::string name = entry->path().filename().string(); predicate(name)) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
 
 }  // namespace flashbias::cache

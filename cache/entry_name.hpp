@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Names in the store: an entry's is its key, and on the way in and out `<key><stage><16 hex digits>`.
 namespace flashbias::cache {
@@ -25,5 +27,9 @@ inline constexpr std::size_t kKeyLength = 64;
 
 /// The key in front of a name.
 [[nodiscard]] std::string_view key_of(std::string_view name);
+
+/// Names in a directory that satisfy a predicate, sorted.
+[[nodiscard]] std::vector<std::string> names_in(const std::filesystem::path& directory,
+                                                bool (*predicate)(std::string_view name));
 
 }  // namespace flashbias::cache

@@ -9,6 +9,7 @@
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
 #include "cache/growth.hpp"
+#include "cache/latest.hpp"
 #include "cache/record_lock.hpp"
 #include "flashbias/error.hpp"
 
@@ -114,16 +115,6 @@ Removal sweep(const FileDescriptor& store, const fs::path& directory, Remove rem
 
 }  // namespace
 
-std::vector<std::string> names_in(const fs::path& directory, bool (*predicate)(std::string_view name)) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
-    if (std::string name = entry->path().filename().string(); predicate(name)) names.push_back(std::move(name));
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 bool remove_entry(const FileDescriptor& store, const fs::path& directory, const std::string& name) {
   const std::string removed = unique_name(key_of(name), kRemoved);
   if (!rename_at(store, name.c_str(), removed.c_str())) {
@@ -143,6 +134,7 @@ Removal prune(const FileDescriptor& store, const fs::path& directory, const Prun
     sweep.remove_leftovers(is_leftover);
     if (options.unused_for) sweep.remove_used_before(fs::file_time_type::clock::now() - *options.unused_for);
     if (options.bytes) sweep.remove_until(*options.bytes);
+    sweep_latest(store, directory);
   });
 }
 
@@ -150,7 +142,9 @@ Removal evict(const FileDescriptor& store, const fs::path& directory, std::uintm
   return sweep(store, directory, [&](Sweep& sweep) {
     const bool too_large = sweep.bytes() > limit;
     sweep.remove_leftovers(too_large ? is_leftover : is_dead_weight);
-    if (too_large) sweep.remove_until(target);
+    if (!too_large) return;
+    sweep.remove_until(target);
+    sweep_latest(store, directory);
   });
 }
 

@@ -2,17 +2,12 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "cache/file_descriptor.hpp"
 #include "flashbias/cache.hpp"
 
 /// Removal of entries and of what processes that died left behind.
 namespace flashbias::cache {
-
-/// Names in the store that satisfy a predicate, sorted.
-[[nodiscard]] std::vector<std::string> names_in(const std::filesystem::path& directory,
-                                                bool (*predicate)(std::string_view name));
 
 /// Deletes an entry or a leftover, under another name first: whoever reads it meanwhile then finds it gone, not bad.
 /// Returns false where it is gone already. Throws Error(cache).
@@ -23,7 +18,8 @@ struct Removal {
   bool unlockable = false;  ///< there are no locks here, so nothing was removed
 };
 
-/// What the options name, and every leftover. One process at a time removes: where another is at it, nothing is done.
+/// What the options name, every leftover, and what tells of entries that are gone. One process at a time removes: where
+/// another is at it, nothing is done.
 Removal prune(const FileDescriptor& store, const std::filesystem::path& directory, const PruneOptions& options);
 
 /// Where the store is larger than `limit`: all leftovers, and entries until no more than `target` bytes are left. Else

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -15,5 +16,8 @@ inline constexpr const char* kConfigs = "configs";
 
 /// Replaces it atomically. A failure is no error.
 void write_latest(const FileDescriptor& store, const std::string& config, const std::string& key) noexcept;
+
+/// Removes those that lead to no entry, and what processes that died left behind.
+void sweep_latest(const FileDescriptor& store, const std::filesystem::path& directory);
 
 }  // namespace flashbias::cache

@@ -9,7 +9,7 @@
 #include <string_view>
 
 /// The bytes of a pack: header, buckets, records, then the manifests and the compressed cubins that records point to.
-/// Numbers are little endian; docs/packs.md is the reference.
+/// Numbers are little endian; docs/cache.md is the reference.
 namespace flashbias::cache::pack {
 
 static_assert(std::endian::native == std::endian::little, "packs are read and written as they lie in memory");

@@ -11,6 +11,7 @@
 #include "cache/record_lock.hpp"
 #include "cache/store_directory.hpp"
 #include "cache/store_state.hpp"
+#include "cache/usage.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 
@@ -37,6 +38,7 @@ class UnfinishedEntry {
     const FileDescriptor directory = open_at(store_, name_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!directory.is_open()) throw_errno("open a directory");
     write_entry(directory, entry);
+    date_publication(store_, directory);
   }
 
   void publish(const std::string& key) const {

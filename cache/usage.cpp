@@ -38,6 +38,12 @@ timespec next_time(const FileDescriptor& store) {
   return just_after(status.st_mtim);
 }
 
+void date_use(const FileDescriptor& store, const FileDescriptor& uses) {
+  const std::array<timespec, 2> times{{{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, next_time(store)}};
+  futimens(uses.get(), times.data());
+  utimensat(store.get(), kLockFile, times.data(), AT_SYMLINK_NOFOLLOW);
+}
+
 }  // namespace
 
 void InUse::hold(const FileDescriptor& store, const std::string& key) {
@@ -47,13 +53,14 @@ void InUse::hold(const FileDescriptor& store, const std::string& key) {
   if (locks_.is_open()) lock_shared(locks_, LockKind::in_use, key);
 }
 
+void date_publication(const FileDescriptor& store, const FileDescriptor& entry) {
+  date_use(store, open_at(entry, kUsesFile, O_WRONLY | O_NOFOLLOW));
+}
+
 void count_use(const FileDescriptor& store, const FileDescriptor& entry) {
   // Not created: it would keep an entry that is being removed from going.
   const FileDescriptor uses = open_at(entry, kUsesFile, O_WRONLY | O_APPEND | O_NOFOLLOW);
-  if (!uses.is_open() || write(uses.get(), "+", 1) != 1) return;
-  const std::array<timespec, 2> times{{{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, next_time(store)}};
-  futimens(uses.get(), times.data());
-  utimensat(store.get(), kLockFile, times.data(), AT_SYMLINK_NOFOLLOW);
+  if (uses.is_open() && write(uses.get(), "+", 1) == 1) date_use(store, uses);
 }
 
 }  // namespace flashbias::cache

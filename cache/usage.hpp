@@ -10,7 +10,7 @@
 /// What the store knows of the use of its entries: who has loaded one, how often, and when last.
 namespace flashbias::cache {
 
-/// An entry's file that is as long as the entry was loaded often, and as old as the last load is.
+/// An entry's file that is as long as the entry was loaded often, and as old as its publication or last load is.
 inline constexpr const char* kUsesFile = "uses";
 
 /// Marks of entries that must not be evicted; all go with the object or with the process.
@@ -23,6 +23,9 @@ class InUse {
   std::mutex mutex_;
   FileDescriptor locks_{-1};
 };
+
+/// Records a publication, which is a use: what is new is not the first to go. Does nothing where that fails.
+void date_publication(const FileDescriptor& store, const FileDescriptor& entry);
 
 /// Records a load. Does nothing where the directory cannot be written.
 void count_use(const FileDescriptor& store, const FileDescriptor& entry);

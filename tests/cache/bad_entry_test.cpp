@@ -103,6 +103,20 @@ const std::vector<Damage> kDamages = {
        write(entry, "");
      },
      "Not a directory"},
+    {"the files of another sound entry",
+     [](const fs::path& entry) {
+       const Entry other = sample_entry("other");
+       DiskStore(entry.parent_path()).publish(other);
+       fs::remove_all(entry);
+       fs::rename(entry.parent_path() / other.key, entry);
+     },
+     "the key is"},
+    {"the cubin of another sound entry",
+     [](const fs::path& entry) {
+       const auto cubin = sample_entry("two").cubin;
+       write(entry / "kernel.cubin", {reinterpret_cast<const char*>(cubin.data()), cubin.size()});
+     },
+     "the cubin's SHA-256"},
     {"a link to a sound entry",
      [](const fs::path& entry) {
        fs::rename(entry, entry.string() + " moved");
@@ -159,4 +173,24 @@ TEST_CASE("a bad entry is told of, set aside, and makes way for a new one") {
     CHECK(store.clear() == 2);
     CHECK(set_aside_in(home.path(), entry.key) == 0);
   }
+}
+
+TEST_CASE("any truncation and any flipped bit of a cubin is found") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  const Entry entry = sample_entry("one");
+  store.publish(entry);
+  const fs::path file = home.path() / entry.key / "kernel.cubin";
+  const std::string good = read(file);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    CAPTURE(at);
+    write(file, good.substr(0, at));
+    CHECK(store.verify().at(0).problem != "");
+    std::string flipped = good;
+    flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
+    write(file, flipped);
+    CHECK(store.verify().at(0).problem != "");
+  }
+  write(file, good);
+  CHECK(store.load(entry.key).has_value());
 }

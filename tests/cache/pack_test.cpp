@@ -1,13 +1,19 @@
 #include "flashbias/pack.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <zstd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "cache/pack_format.hpp"
 #include "cache/pack_reader.hpp"
@@ -68,6 +74,32 @@ pack::Record record_of(const std::string& bytes) {
   pack::Record record;
   std::memcpy(&record, bytes.data() + records_offset(bytes), sizeof(record));
   return record;
+}
+
+constexpr std::size_t kBomb = std::size_t{512} << 20U;
+
+/// A few KiB that unpack to kBomb zeros.
+std::string bomb(bool tells_size) {
+  const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  if (tells_size) ZSTD_CCtx_setPledgedSrcSize(context.get(), kBomb);
+  const std::vector<char> zeros(std::size_t{1} << 20U);
+  std::string packed(std::size_t{1} << 20U, '\0');
+  ZSTD_outBuffer out{.dst = packed.data(), .size = packed.size(), .pos = 0};
+  for (std::size_t done = 0; done < kBomb; done += zeros.size()) {
+    ZSTD_inBuffer in{.src = zeros.data(), .size = zeros.size(), .pos = 0};
+    const bool is_last = done + zeros.size() == kBomb;
+    REQUIRE(ZSTD_isError(ZSTD_compressStream2(context.get(), &out, &in, is_last ? ZSTD_e_end : ZSTD_e_continue)) == 0);
+    REQUIRE(in.pos == in.size);
+  }
+  packed.resize(out.pos);
+  return packed;
+}
+
+/// Bytes that this process has had in memory at a time.
+long peak_memory() {
+  rusage usage{};
+  REQUIRE(getrusage(RUSAGE_SELF, &usage) == 0);
+  return usage.ru_maxrss * 1024;
 }
 
 }  // namespace
@@ -265,6 +297,61 @@ TEST_CASE("a hostile record is refused before memory is spent on it") {
   CHECK(says(problem([](auto& record) { record.manifest_bytes = ~std::uint32_t{0}; }), "its manifest is too large"));
   CHECK(says(problem([](auto& record) { record.cubin_bytes = ~std::uint32_t{0}; }), "another size"));
   CHECK(says(problem([](auto& record) { --record.manifest_bytes; }), "its manifest is damaged"));
+}
+
+TEST_CASE("a decompression bomb is refused without its memory") {
+  const TemporaryDirectory home;
+  const Entry entry = sample_entry("0");
+  const std::string good = sample_pack(1).bytes();
+  const auto problem = [&](const std::string& packed) {
+    std::string bytes = good + packed;
+    pack::Record record = record_of(good);
+    record.cubin_offset = good.size();
+    record.packed_bytes = static_cast<std::uint32_t>(packed.size());
+    put(bytes, records_offset(good), record);
+    pack::Header header = header_of(good);
+    header.file_bytes = bytes.size();
+    put(bytes, 0, header);
+    const Pack pack(file_with(home, bytes));
+    Miss why;
+    const long before = peak_memory();
+    CHECK_FALSE(load(pack, entry, &why).has_value());
+    CHECK(peak_memory() - before < static_cast<long>(kBomb / 4));
+    return why.detail;
+  };
+  CHECK(says(problem(bomb(/*tells_size=*/true)), "another size than its manifest says"));
+  CHECK(says(problem(bomb(/*tells_size=*/false)), "another size than its manifest says"));
+  // A frame of the size that is expected, and a bomb behind it.
+  std::string frames(ZSTD_compressBound(entry.cubin.size()), '\0');
+  frames.resize(ZSTD_compress(frames.data(), frames.size(), entry.cubin.data(), entry.cubin.size(), 1));
+  CHECK(says(problem(frames + bomb(/*tells_size=*/true)), "cannot be unpacked"));
+}
+
+TEST_CASE("a look-up reads what belongs to its kernel, and nothing of the others") {
+  const TemporaryDirectory home;
+  const Entry entry = sample_entry("0");
+  const std::string good = sample_pack(100).bytes();
+  const pack::Header header = header_of(good);
+  const std::size_t bucket = pack::bucket_of(pack::to_digest(source_key_of(entry)), header.bucket_bits);
+  const std::size_t bucket_offset = sizeof(pack::Header) + bucket * sizeof(pack::Bucket);
+  std::array<pack::Bucket, 2> range{};
+  std::memcpy(range.data(), good.data() + bucket_offset, sizeof(range));
+
+  std::string bytes(good.size(), 'x');
+  const auto keep = [&](std::size_t offset, std::size_t size) { bytes.replace(offset, size, good, offset, size); };
+  keep(0, sizeof(header));
+  keep(bucket_offset, sizeof(range));
+  for (std::size_t i = range[0]; i < range[1]; ++i) {
+    const std::size_t at = records_offset(good) + i * sizeof(pack::Record);
+    keep(at, sizeof(pack::Record));
+    pack::Record record;
+    std::memcpy(&record, good.data() + at, sizeof(record));
+    if (pack::to_hex(record.source_key) != source_key_of(entry)) continue;
+    keep(record.manifest_offset, record.manifest_bytes);
+    keep(record.cubin_offset, record.packed_bytes);
+  }
+  CHECK(std::ranges::count(bytes, 'x') > static_cast<std::ptrdiff_t>(good.size() * 9 / 10));
+  CHECK(load(Pack(file_with(home, bytes)), entry)->image == entry.cubin);
 }
 
 TEST_CASE("a bucket that leads outside the index is refused") {

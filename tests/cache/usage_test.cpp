@@ -141,6 +141,22 @@ TEST_CASE("the key last published for a config is known, and forgotten with the 
   CHECK_FALSE(store.latest_key(entry.manifest.config).has_value());
 }
 
+TEST_CASE("pruning removes what tells of entries that are gone, and what a dead process left there") {
+  const TemporaryDirectory home;
+  const auto one = publish(home.path(), "one");
+  publish(home.path(), "two");
+  const fs::path configs = home.path() / "configs";
+  fs::copy_file(*fs::directory_iterator(configs), configs / (one + ".new-0123456789abcdef"));
+  REQUIRE(std::distance(fs::directory_iterator(configs), {}) == 3);
+  (void)DiskStore(home.path()).prune({});
+  CHECK(std::distance(fs::directory_iterator(configs), {}) == 2);
+  CHECK(DiskStore(home.path()).latest_key(sample_entry("one").manifest.config) == one);
+  fs::remove_all(home.path() / one);
+  (void)DiskStore(home.path()).prune({});
+  CHECK_FALSE(DiskStore(home.path()).latest_key(sample_entry("one").manifest.config).has_value());
+  CHECK(DiskStore(home.path()).latest_key(sample_entry("two").manifest.config).has_value());
+}
+
 TEST_CASE("a cache that is deleted while it is used is made anew") {
   const TemporaryDirectory home;
   const DiskStore store(home.path() / "cache");

@@ -9,11 +9,13 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdlib>
+#include <ctime>
 
 // Preloaded into a process to fail it at a system call:
 //
 //     FAULT_KILL_AT=7    SIGKILL in place of the seventh call that changes files; a write first writes half
 //     FAULT_NO_LOCKS=1   open file description locks do not work, as on some network file systems
+//     FAULT_CLOCK=3600   the clock is an hour ahead; the system's times of files are not
 
 namespace {
 
@@ -37,6 +39,8 @@ void kill_at_last_call() {
   if (is_last_call()) raise(SIGKILL);
 }
 
+bool changes_files(int flags) { return (flags & (O_CREAT | O_TRUNC)) != 0; }
+
 mode_t mode_of(int flags, va_list arguments) { return (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0; }
 
 }  // namespace
@@ -48,7 +52,7 @@ int open(const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
-  if ((flags & O_CREAT) != 0) kill_at_last_call();
+  if (changes_files(flags)) kill_at_last_call();
   return next<int(const char*, int, ...)>("open")(path, flags, mode);
 }
 
@@ -57,7 +61,7 @@ int openat(int directory, const char* path, int flags, ...) {
   va_start(arguments, flags);
   const mode_t mode = mode_of(flags, arguments);
   va_end(arguments);
-  if ((flags & O_CREAT) != 0) kill_at_last_call();
+  if (changes_files(flags)) kill_at_last_call();
   return next<int(int, const char*, int, ...)>("openat")(directory, path, flags, mode);
 }
 
@@ -108,6 +112,13 @@ int futimens(int file, const struct timespec times[2]) {
 int utimensat(int directory, const char* path, const struct timespec times[2], int flags) {
   kill_at_last_call();
   return next<int(int, const char*, const struct timespec*, int)>("utimensat")(directory, path, times, flags);
+}
+
+int clock_gettime(clockid_t clock, struct timespec* time) {
+  static const int seconds_ahead = number_in("FAULT_CLOCK");
+  const int result = next<int(clockid_t, struct timespec*)>("clock_gettime")(clock, time);
+  if (clock == CLOCK_REALTIME) time->tv_sec += seconds_ahead;
+  return result;
 }
 
 int fcntl(int file, int command, ...) {

@@ -17,6 +17,7 @@ using namespace flashbias;
 using namespace flashbias::cache;
 using testing::message_of;
 using testing::Process;
+using testing::ProcessSetting;
 using testing::sample_entry;
 using testing::says;
 using testing::TemporaryDirectory;
@@ -87,6 +88,67 @@ TEST_CASE("a full disk is told, leaves no part of an entry, and kernels are serv
   fs::remove(disk.path() / "filling");
   CHECK(ask(disk.path() / "cache", home.path() / "log").cache_problem == "");
   CHECK(store.verify().at(0).problem == "");
+}
+
+TEST_CASE("where a file cannot grow as it must, nothing half-written stays, and kernels are served all the same") {
+  const TemporaryDirectory home;
+  const Entry entry = sample_entry("one");
+  const fs::path cache = home.path() / "cache";
+  std::size_t bytes = 0;
+  while (!Process({"publish", cache, "one"}, {.variables = {}, .user = 0, .file_bytes = bytes}).succeeds()) {
+    CAPTURE(bytes);
+    CHECK(DiskStore(cache).clear() == 0);
+    bytes += 1 + bytes / 4;
+  }
+  CHECK(bytes > entry.source.size());
+  CHECK(DiskStore(cache).verify().at(0).problem == "");
+  DiskStore(cache).clear();
+
+  Process process({"compile", cache, "16", home.path() / "log", "sleep"},
+                  {.variables = {}, .user = 0, .file_bytes = 100});
+  CHECK(says(process.read_line(), "cannot write kernel.cu: File too large"));
+  CHECK(process.succeeds());
+  CHECK(DiskStore(cache).clear() == 0);
+
+  CHECK_FALSE(Process({"pack", home.path() / "kernels.fbpack", "3"}, {.variables = {}, .user = 0, .file_bytes = 1000})
+                  .succeeds());
+  CHECK_FALSE(fs::exists(home.path() / "kernels.fbpack"));
+  CHECK(std::distance(fs::directory_iterator(home.path()), {}) == 2);  // the cache and the log
+}
+
+TEST_CASE("a cache directory without permission to write serves what it has, and is no obstacle to the rest") {
+  const TemporaryDirectory home;
+  const fs::path log = open_log(home);
+  const fs::path cache = home.path() / "cache";
+  const uid_t user = geteuid() == 0 ? kNobody : 0;  // root is refused nothing
+  fs::create_directory(cache);
+  if (user != 0) REQUIRE(chown(cache.c_str(), user, user) == 0);
+  CHECK(ask(cache, log, user).cache_problem == "");
+  fs::permissions(cache, fs::perms(0500));
+  const auto again = ask(cache, log, user);
+  CHECK(again.served);
+  CHECK(again.cache_problem == "");
+  CHECK(fs::file_size(log) == 1);
+  Process other({"compile", cache, "24", log, "sleep"}, {.variables = {}, .user = user});
+  CHECK(says(other.read_line(), "cannot create a directory: Permission denied"));
+  CHECK(other.succeeds());
+  fs::permissions(cache, fs::perms(0700));
+}
+
+TEST_CASE("a clock that is set back ten years: what was used or published last stays longest") {
+  const TemporaryDirectory home;
+  const ProcessSetting ten_years_ahead{.variables = {"LD_PRELOAD=" FAULTY_LIBC, "FAULT_CLOCK=315360000"}};
+  const auto run = [&](const char* command, const char* source, const ProcessSetting& setting = {}) {
+    CHECK(Process({command, home.path(), source}, setting).succeeds());
+  };
+  for (const char* source : {"one", "two"}) run("publish", source);
+  for (const char* source : {"one", "two"}) run("load", source, ten_years_ahead);
+  run("load", "one");
+  run("publish", "six");
+  const auto bytes_of_all = DiskStore(home.path()).prune({}).bytes_left;
+  CHECK(DiskStore(home.path()).prune({.bytes = bytes_of_all - 1}).entries == 1);
+  CHECK_FALSE(DiskStore(home.path()).manifest(sample_entry("two").key).has_value());
+  CHECK(DiskStore(home.path()).list().size() == 2);
 }
 
 TEST_CASE("a read-only cache serves what it has") {

@@ -90,6 +90,28 @@ TEST_CASE("a removal that is killed at any step leaves nothing bad, and the next
   CHECK(steps >= 10);
 }
 
+TEST_CASE("a load that is killed at any step leaves what was sound, and a bad entry makes way for a new one") {
+  const Entry sound = sample_entry("sound");
+  const Entry bad = sample_entry("bad");
+  for (const Entry& wanted : {sound, bad}) {
+    kill_at_every_step(
+        [&](const fs::path& home) {
+          for (const Entry& entry : {sound, bad}) DiskStore(home).publish(entry);
+          fs::resize_file(home / bad.key / "kernel.cubin", 1);
+        },
+        [&](const fs::path& home) {
+          return std::vector<std::string>{"load", home, wanted.source};
+        },
+        [&](const fs::path& home) {
+          const DiskStore store(home);
+          CHECK(store.load(sound.key)->cubin == sound.cubin);
+          CHECK_FALSE(store.load(bad.key).has_value());
+          store.publish(bad);
+          CHECK(store.load(bad.key)->cubin == bad.cubin);
+        });
+  }
+}
+
 TEST_CASE("writing a pack that is killed at any step leaves the old pack or the new one") {
   const int steps = kill_at_every_step(
       [](const fs::path& home) {

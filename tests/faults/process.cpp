@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,15 @@
 #include <utility>
 
 namespace flashbias::testing {
+namespace {
+
+/// Of this process and what it is replaced by.
+void limit_files(std::size_t bytes) {
+  const rlimit limit{.rlim_cur = bytes, .rlim_max = bytes};
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || signal(SIGXFSZ, SIG_IGN) == SIG_ERR) _exit(126);
+}
+
+}  // namespace
 
 Process::Process(std::vector<std::string> arguments, const ProcessSetting& setting) {
   std::array<int, 2> pipe{};
@@ -25,6 +35,7 @@ Process::Process(std::vector<std::string> arguments, const ProcessSetting& setti
   if (id_ == 0) {
     dup2(pipe[1], STDOUT_FILENO);
     for (const auto& variable : setting.variables) putenv(strdup(variable.c_str()));
+    if (setting.file_bytes) limit_files(*setting.file_bytes);
     if (setting.user != 0 && setuid(setting.user) != 0) _exit(126);
     execv(argv[0], argv.data());
     _exit(127);

@@ -2,14 +2,17 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace flashbias::testing {
 
 struct ProcessSetting {
-  std::vector<std::string> variables{};  ///< `NAME=value`, for the faults of faulty_libc.cpp among others
-  uid_t user = 0;                        ///< where it is not 0, that user
+  std::vector<std::string> variables{};     ///< `NAME=value`, for the faults of faulty_libc.cpp among others
+  uid_t user = 0;                           ///< where it is not 0, that user
+  std::optional<std::size_t> file_bytes{};  ///< where given, writing to a file beyond them fails: `File too large`
 };
 
 /// A worker (tests/faults/worker.cpp) in a process of its own; killed with the object if it still runs.

@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "flashbias/cache.hpp"
+#include "flashbias/doctor.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/faults/process.hpp"
 #include "tests/temporary_directory.hpp"
@@ -32,15 +34,37 @@ int successes(std::vector<Process>& processes) {
   return count;
 }
 
+/// The real NVRTC through faulty_nvrtc.cpp, which adds a dot to the log for each compile.
+ProcessSetting counted_compiler(const fs::path& log, const fs::path& fail_while) {
+  return {.variables = {"FLASHBIAS_NVRTC=" FAULTY_NVRTC, "FAULT_NVRTC=" + doctor::examine().compiler.path.string(),
+                        "FAULT_COMPILE_LOG=" + log.string(), "FAULT_FAIL_WHILE=" + fail_while.string()}};
+}
+
 }  // namespace
 
 TEST_CASE("16 processes of 64 threads that ask for one new kernel compile it once, and all get it") {
   const TemporaryDirectory home;
-  auto processes = start(16, {"race", home.path() / "cache", "64"});
+  const fs::path log = home.path() / "log";
+  auto processes = start(16, {"race", home.path() / "cache", "64"}, counted_compiler(log, home.path() / "none"));
   int compiles = 0;
   for (auto& process : processes) compiles += std::stoi("0" + process.read_line());
   CHECK(successes(processes) == 16);
   CHECK(compiles == 1);
+  CHECK(fs::file_size(log) == 1);
+  CHECK(DiskStore(home.path() / "cache").verify().size() == 1);
+}
+
+TEST_CASE("a compile that fails reaches all threads that wait for it, and the next attempt compiles") {
+  constexpr int kThreads = 64;
+  const TemporaryDirectory home;
+  const fs::path log = home.path() / "log";
+  const fs::path failing = home.path() / "failing";
+  fs::create_directory(failing);
+  Process process({"fail", home.path() / "cache", std::to_string(kThreads), failing}, counted_compiler(log, failing));
+  CHECK(process.succeeds());
+  // One failure for whoever waited, and the compile that succeeded.
+  CHECK(fs::file_size(log) >= 2);
+  CHECK(fs::file_size(log) < kThreads);
   CHECK(DiskStore(home.path() / "cache").verify().size() == 1);
 }
 
@@ -83,6 +107,19 @@ TEST_CASE("eviction that races with loading and publishing gives whole entries o
   CHECK(user.is_killed());
   (void)DiskStore(home.path()).prune({.bytes = 0});
   CHECK(DiskStore(home.path()).list().empty());
+}
+
+TEST_CASE("a cache that is deleted again and again while it is used serves right kernels, and stays sound") {
+  const TemporaryDirectory home;
+  const fs::path cache = home.path() / "cache";
+  auto serving = start(4, {"serve", cache, "300"});
+  std::error_code ignored;  // what is published meanwhile
+  for (int i = 0; i < 200; ++i) {
+    fs::remove_all(cache, ignored);
+    usleep(1000);
+  }
+  CHECK(successes(serving) == 4);
+  for (const auto& status : DiskStore(cache).verify()) CHECK(status.problem == "");
 }
 
 TEST_CASE("without working locks a kernel may be compiled twice, and every process gets a right one") {

@@ -31,6 +31,8 @@ using cache::Entry;
 using testing::sample_entry;
 using Arguments = std::vector<std::string>;
 
+const AttentionConfig kRaced{.head_dim = 16, .bias = bias::alibi()};
+
 void say(const char* word) {
   std::puts(word);
   std::fflush(stdout);
@@ -52,6 +54,12 @@ bool use(const Arguments& arguments) {
   if (!store.load(sample_entry(arguments[1]).key)) return false;
   say("loaded");
   wait_for_signal();
+}
+
+/// DIRECTORY SOURCE: loads an entry, if a sound one is there.
+bool load(const Arguments& arguments) {
+  (void)DiskStore(arguments[0]).load(sample_entry(arguments[1]).key);
+  return true;
 }
 
 /// DIRECTORY: removes all entries that are not in use.
@@ -89,23 +97,46 @@ bool churn(const Arguments& arguments) {
   return true;
 }
 
-/// DIRECTORY THREADS: all threads ask for one kernel at once. Prints how many compiles there were.
-bool race(const Arguments& arguments) {
-  const int threads = std::stoi(arguments[1]);
-  jit::KernelCache kernels({.cache_dir = arguments[0]});
-  std::atomic<int> served = 0;
+/// Has threads do the same at the same time; how many give true.
+int at_once(int threads, const std::function<bool()>& action) {
+  std::atomic<int> count = 0;
   std::barrier start(threads);
   std::vector<std::jthread> pool;
   for (int i = 0; i < threads; ++i) {
     pool.emplace_back([&] {
       start.arrive_and_wait();
-      const Kernel kernel = kernels.get({.head_dim = 16, .bias = bias::alibi()});
-      served += kernel.key().size() == 64 ? 1 : 0;
+      count += action() ? 1 : 0;
     });
   }
   pool.clear();
+  return count;
+}
+
+/// DIRECTORY THREADS: all threads ask for one kernel at once. Prints how many compiles there were.
+bool race(const Arguments& arguments) {
+  const int threads = std::stoi(arguments[1]);
+  jit::KernelCache kernels({.cache_dir = arguments[0]});
+  const int served = at_once(threads, [&] { return kernels.get(kRaced).key().size() == 64; });
   std::printf("%llu\n", static_cast<unsigned long long>(kernels.counters().compiles));
   return served == threads;
+}
+
+/// DIRECTORY THREADS FILE: all threads ask for one kernel at once, whose compile fails while there is such a file, and
+/// then one, when there is none.
+bool fail(const Arguments& arguments) {
+  const int threads = std::stoi(arguments[1]);
+  jit::KernelCache kernels({.cache_dir = arguments[0]});
+  const int told = at_once(threads, [&] {
+    try {
+      (void)kernels.get(kRaced);
+      return false;
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::compile_failed &&
+             std::string(error.what()).find("told to fail") != std::string::npos;
+    }
+  });
+  std::filesystem::remove(arguments[2]);
+  return told == threads && kernels.get(kRaced).key().size() == 64;
 }
 
 /// PACK: serves a kernel that is in the pack, and refuses another, without NVRTC.
@@ -123,6 +154,24 @@ bool deploy(const Arguments& arguments) {
   std::ifstream maps("/proc/self/maps");
   const std::string mapped{std::istreambuf_iterator<char>(maps), {}};
   return mapped.find("nvrtc") == std::string::npos && mapped.find("LLVM") == std::string::npos;
+}
+
+/// DIRECTORY ROUNDS: through the cache with a stand-in for the compiler, again and again, for kernels by chance. Each
+/// is the right one.
+bool serve(const Arguments& arguments) {
+  std::mt19937 random(static_cast<unsigned>(getpid()));
+  for (int round = 0; round < std::stoi(arguments[1]); ++round) {
+    const int head_dim = 8 * static_cast<int>(1 + random() % 8);
+    const std::vector<std::byte> image = testing::sample_cubin(80, std::to_string(head_dim));
+    const runtime::Compiler compiler{
+        .version = [] { return std::string("1.0"); },
+        .compile = [&](const KernelSource&, Arch) { return Cubin{.image = image, .resources = {}, .compile_ms = 1}; }};
+    jit::Lookup lookup;
+    const auto found = runtime::find_or_compile(plan({.head_dim = head_dim, .arch = Arch{80}}),
+                                                {.packs = {}, .disk = DiskStore(arguments[0])}, lookup, compiler);
+    if (found.cubin.image != image) return false;
+  }
+  return true;
 }
 
 /// DIRECTORY SOURCE LOG MANNER: through the cache with a stand-in for the compiler, which leaves a dot in the log.
@@ -159,8 +208,8 @@ bool compile(const Arguments& arguments) {
 }
 
 const std::map<std::string, std::function<bool(const Arguments&)>> kCommands = {
-    {"publish", publish}, {"use", use},   {"prune", prune},   {"pack", pack},
-    {"churn", churn},     {"race", race}, {"deploy", deploy}, {"compile", compile}};
+    {"publish", publish}, {"use", use},   {"load", load},   {"prune", prune},   {"pack", pack},      {"churn", churn},
+    {"race", race},       {"fail", fail}, {"serve", serve}, {"deploy", deploy}, {"compile", compile}};
 
 }  // namespace
 
