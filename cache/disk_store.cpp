@@ -36,6 +36,8 @@ std::string set_aside(const FileDescriptor& store, const std::string& key) {
 DiskStore::DiskStore(const fs::path& directory, std::uintmax_t limit)
     : directory_(fs::absolute(directory)), limit_(limit), shared_(std::make_shared<Shared>()) {}
 
+void DiskStore::create_directory() const { (void)create_store(directory_); }
+
 std::optional<Entry> DiskStore::load(const std::string& key, bool with_source, Miss* why_not) const {
   const auto miss = [&](MissReason reason, std::string detail) {
     if (why_not != nullptr) *why_not = {.reason = reason, .detail = std::move(detail)};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 
 #include "cache/entry_directory.hpp"
@@ -99,6 +100,12 @@ class Sweep {
   Removal removal_;
 };
 
+/// As long ago as file times reach, where the age is greater.
+fs::file_time_type time_before_now(std::chrono::seconds age) {
+  const auto now = fs::file_time_type::clock::now();
+  return now - std::min(age, std::chrono::duration_cast<std::chrono::seconds>(now - fs::file_time_type::min()));
+}
+
 /// Has `remove` remove from the store, unless another process is at it.
 template <class Remove>
 Removal sweep(const FileDescriptor& store, const fs::path& directory, Remove remove) {
@@ -132,7 +139,7 @@ bool remove_entry(const FileDescriptor& store, const fs::path& directory, const 
 Removal prune(const FileDescriptor& store, const fs::path& directory, const PruneOptions& options) {
   return sweep(store, directory, [&](Sweep& sweep) {
     sweep.remove_leftovers(is_leftover);
-    if (options.unused_for) sweep.remove_used_before(fs::file_time_type::clock::now() - *options.unused_for);
+    if (options.unused_for) sweep.remove_used_before(time_before_now(*options.unused_for));
     if (options.bytes) sweep.remove_until(*options.bytes);
     sweep_latest(store, directory);
   });

@@ -11,10 +11,10 @@ namespace flashbias::cache {
 namespace {
 
 /// Whoever can write to it chooses what runs on the GPU.
-void check_safe(const MappedFile& file) {
+void check_safe(const MappedFile& file, const std::filesystem::path& path) {
   if ((file.mode() & (S_IWGRP | S_IWOTH)) == 0) return;
-  throw Error(ErrorCode::cache,
-              fmt::format("has mode {:04o}, so others can write to it; run `chmod go-w` on it", file.mode()));
+  throw Error(ErrorCode::cache, fmt::format("has mode {:04o}, so others can write to it; run `chmod go-w '{}'`",
+                                            file.mode(), path.string()));
 }
 
 /// Of a sound record.
@@ -40,7 +40,7 @@ struct Pack::Impl {
   pack::Reader reader;
 
   explicit Impl(const std::filesystem::path& pack) try : path(pack), file(pack), reader(file.bytes()) {
-    check_safe(file);
+    check_safe(file, pack);
   } catch (const Error& error) {
     throw Error(ErrorCode::cache, fmt::format("cannot use the pack {}: {}", pack.string(), error.what()));
   }

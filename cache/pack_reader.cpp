@@ -19,7 +19,8 @@ Header read_header(std::span<const std::byte> bytes) {
   Header header;
   if (bytes.size() < sizeof(header)) reject(fmt::format("has {} bytes and so is no pack", bytes.size()));
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.magic != kMagic) reject("is no pack: it does not begin as one does");
+  if (header.magic != kMagic)
+    reject("is no pack: it does not begin as one does; make one with `flashbias precompile --pack`");
   if (header.checksum != checksum_of_fields(header)) reject("has a damaged header: its checksum does not match");
   if (header.format_version != static_cast<std::uint32_t>(kFormatVersion)) {
     reject(
@@ -27,7 +28,8 @@ Header read_header(std::span<const std::byte> bytes) {
                     header.format_version, kFormatVersion));
   }
   if (header.file_bytes != bytes.size()) {
-    reject(fmt::format("has {} bytes, expected {}: it was cut off or added to", bytes.size(), header.file_bytes));
+    reject(fmt::format("has {} bytes, expected {}: it was cut off or added to; copy it again", bytes.size(),
+                       header.file_bytes));
   }
   return header;
 }

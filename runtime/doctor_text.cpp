@@ -70,7 +70,8 @@ std::string to_json(const Report& report) {
         {"bytes", report.cache.bytes},
         {"problem", report.cache.problem}}},
       {"formatter", {{"problem", report.formatter.problem}}}};
-  return json.dump(2) + "\n";
+  // A path need not be UTF-8.
+  return json.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace flashbias::doctor

@@ -4,9 +4,9 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
-#include <CLI/Validators.hpp>
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,6 +15,7 @@
 #include "flashbias/jit.hpp"
 #include "runtime/byte_size.hpp"
 #include "tools/compile_all.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/output.hpp"
 #include "tools/verbs.hpp"
 
@@ -32,7 +33,7 @@ struct Options {
   std::optional<int> unused_days;
   bool json = false;
 
-  [[nodiscard]] DiskStore store() const { return DiskStore(required_cache_directory(directory)); }
+  [[nodiscard]] DiskStore store() const { return existing_store(directory); }
 };
 
 double seconds_since(std::filesystem::file_time_type time) {
@@ -59,7 +60,7 @@ void print_entries(const DiskStore& store, const Statuses& entries) {
                entry.problem.empty() ? entry.manifest->config : entry.problem});
   }
   if (!entries.empty()) fmt::print("{}", table.text());
-  fmt::print("{} kernels in {}\n", entries.size(), store.directory().string());
+  fmt::print("{} in {}\n", count_text(entries.size(), "kernel"), store.directory().string());
 }
 
 void print_statuses(const Options& options, const DiskStore& store, const Statuses& entries) {
@@ -92,8 +93,8 @@ DiskStore::Status find_entry(const Options& options, const DiskStore& store) {
     if (entry.key.starts_with(options.key)) found.push_back(std::move(entry));
   }
   if (found.size() == 1) return std::move(found.front());
-  throw Error(ErrorCode::cache, fmt::format("{} keys in {} begin with '{}', expected one; see `flashbias cache list`",
-                                            found.size(), store.directory().string(), options.key));
+  throw Error(ErrorCode::cache, fmt::format("{} in {} begin with '{}', expected one; see `flashbias cache list`",
+                                            count_text(found.size(), "key"), store.directory().string(), options.key));
 }
 
 void show(const Options& options) {
@@ -173,10 +174,11 @@ void prune(const Options& options) {
                        {"in_use", result.in_use},
                        {"bytes_left", result.bytes_left}});
   }
-  fmt::print("removed {} kernels and {} leftovers, {}, from {}; {} are left\n", result.entries, result.leftovers,
-             bytes_text(static_cast<std::int64_t>(result.bytes)), store.directory().string(),
-             bytes_text(static_cast<std::int64_t>(result.bytes_left)));
-  if (result.in_use > 0) fmt::print("{} kernels stay although they are due: a process uses them\n", result.in_use);
+  fmt::print("removed {} and {}, {}, from {}; {} are left\n", count_text(result.entries, "kernel"),
+             count_text(result.leftovers, "leftover"), bytes_text(static_cast<std::int64_t>(result.bytes)),
+             store.directory().string(), bytes_text(static_cast<std::int64_t>(result.bytes_left)));
+  if (result.in_use > 0)
+    fmt::print("kept although due, since a process uses them: {}\n", count_text(result.in_use, "kernel"));
 }
 
 void clear(const Options& options) {
@@ -185,7 +187,7 @@ void clear(const Options& options) {
   if (options.json) {
     print_json({{"directory", store.directory().string()}, {"removed", removed}});
   } else {
-    fmt::print("removed {} kernels from {}\n", removed, store.directory().string());
+    fmt::print("removed {} from {}\n", count_text(removed, "kernel"), store.directory().string());
   }
 }
 
@@ -197,7 +199,7 @@ void add_cache(CLI::App& app) {
   auto options = std::make_shared<Options>();
   const auto add = [&](const char* name, const char* help, void (*action)(const Options&)) {
     auto* part = verb->add_subcommand(name, help);
-    part->add_option("--cache", options->directory, "directory in place of the default cache");
+    part->add_option("--cache", options->directory, "directory in place of the default cache")->check(not_empty());
     part->add_flag("--json", options->json, "for programs");
     part->callback([options, action] { action(*options); });
     return part;
@@ -211,7 +213,7 @@ void add_cache(CLI::App& app) {
   auto* part = add("prune", "Remove what was used longest ago, never what is in use, and leftovers", prune);
   part->add_option("--max-size", options->max_size, "what may stay, such as 500MiB; the cache's limit by default");
   part->add_option("--unused-days", options->unused_days, "remove what was not used for so many days")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0, std::numeric_limits<int>::max()));
   add("clear", "Remove every kernel, in use or not", clear);
 }
 

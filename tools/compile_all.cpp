@@ -1,11 +1,13 @@
 #include "tools/compile_all.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <thread>
 
 #include "flashbias/error.hpp"
@@ -60,6 +62,27 @@ std::filesystem::path required_cache_directory(const std::string& text) {
   if (!directory)
     throw Error(ErrorCode::cache, "there is no place for the cache; pass --cache or set FLASHBIAS_CACHE_DIR");
   return *directory;
+}
+
+cache::DiskStore existing_store(const std::string& text) {
+  const auto directory = required_cache_directory(text);
+  std::error_code ignored;
+  if (std::filesystem::exists(directory, ignored) && !std::filesystem::is_directory(directory, ignored)) {
+    throw Error(ErrorCode::cache,
+                fmt::format("{} is no directory; pass --cache or set FLASHBIAS_CACHE_DIR", directory.string()));
+  }
+  return cache::DiskStore(directory);
+}
+
+Arch real_arch(const std::string& text) {
+  const Arch arch = parse_arch(text);
+  if (!arch.is_current_device()) return arch;
+  std::vector<std::string> names;
+  for (const Arch known : supported_archs()) names.push_back(to_string(known));
+  throw Error(
+      ErrorCode::unsupported_device,
+      fmt::format("--arch {}: expected the name of an architecture, since the GPU may be in another machine: {}", text,
+                  fmt::join(names, ", ")));
 }
 
 std::string compile_time_text(const jit::CachedCubin& kernel) {

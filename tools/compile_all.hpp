@@ -31,6 +31,10 @@ std::vector<CompileOutcome> compile_all(std::span<const AttentionConfig> configs
 [[nodiscard]] std::optional<std::filesystem::path> cache_directory(const std::string& text);
 /// The directory of `--cache`, else the environment's. Throws Error(cache) where neither names one.
 [[nodiscard]] std::filesystem::path required_cache_directory(const std::string& text);
+/// The cache in that directory, which may not exist yet. Throws Error(cache) where its path is that of another file.
+[[nodiscard]] cache::DiskStore existing_store(const std::string& text);
+/// Of `--arch`. Throws Error(unsupported_device) for others than those that kernels are compiled for.
+[[nodiscard]] Arch real_arch(const std::string& text);
 /// The environment's options, but for the directory of `--cache`.
 [[nodiscard]] jit::Options cache_options(const std::string& text);
 

@@ -17,6 +17,7 @@
 #include "codegen/inputs.hpp"
 #include "flashbias/error.hpp"
 #include "tools/decomposition_picture.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/input_files.hpp"
 #include "tools/npy.hpp"
 #include "tools/output.hpp"
@@ -222,10 +223,10 @@ void add_decompose(CLI::App& app) {
       ->type_name(kInputFileType)
       ->group(kBias);
   verb->add_option("--seqlen-q", options->seqlen_q, "queries to tabulate --bias at")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->group(kBias);
   verb->add_option("--seqlen-k", options->seqlen_k, "keys likewise; --seqlen-q by default")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->group(kBias);
   verb->add_flag("--keep-row-means", options->keep_row_means,
                  "approximate the mean of each row, too: the softmax ignores it, a log-sum-exp does not")

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "flashbias/version.hpp"
+#include "tools/usage_error.hpp"
 #include "tools/verbs.hpp"
 
 // NOLINTNEXTLINE(bugprone-exception-escape): past the handlers, only building the parser or printing can throw
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& reported) {  // the verb has said what failed
     return reported.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "flashbias: error: {}; see `flashbias --help`\n", error.what());
+    fmt::print(stderr, "flashbias: error: {}\n", usage_error_text(app, error));
     return kUsageError;
   } catch (const std::exception& error) {
     fmt::print(stderr, "flashbias: error: {}\n", error.what());

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <initializer_list>
 #include <iterator>
 #include <span>
+#include <system_error>
 
 #include "flashbias/error.hpp"
 #include "tools/located_json.hpp"
@@ -209,6 +211,7 @@ std::vector<ManifestEntry> parse_manifest(std::string_view text, const std::stri
 
 std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
   constexpr std::size_t kMaxBytes = std::size_t{16} << 20U;
+  errno = 0;  // the library leaves the reason there
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -216,7 +219,10 @@ std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
   if (text.size() > kMaxBytes) {
     throw Error(ErrorCode::io, fmt::format("the manifest {} is larger than {} bytes", path.string(), kMaxBytes));
   }
-  if (file.bad() || !file.eof()) throw Error(ErrorCode::io, fmt::format("cannot read the manifest {}", path.string()));
+  if (file.bad() || !file.eof()) {
+    throw Error(ErrorCode::io,
+                fmt::format("cannot read the manifest {}: {}", path.string(), std::generic_category().message(errno)));
+  }
   return parse_manifest(text, path.string());
 }
 

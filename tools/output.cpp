@@ -36,7 +36,14 @@ std::string Table::text() const {
   return text;
 }
 
-void print_json(const nlohmann::ordered_json& json) { fmt::print("{}\n", json.dump(2)); }
+void print_json(const nlohmann::ordered_json& json) {
+  constexpr int kIndent = 2;
+  fmt::print("{}\n", json.dump(kIndent, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+std::string count_text(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 std::string bytes_text(std::int64_t bytes) {
   constexpr double kKibi = 1024;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What the verbs print.
@@ -20,8 +21,11 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// What is no UTF-8, as a path may be, is shown as U+FFFD.
 void print_json(const nlohmann::ordered_json& json);
 
+/// `1 kernel`, `2 kernels`.
+[[nodiscard]] std::string count_text(std::size_t count, std::string_view what);
 /// `48.0 KiB`.
 [[nodiscard]] std::string bytes_text(std::int64_t bytes);
 /// `12 s`, `3 h`, `5 days` since a file's time.

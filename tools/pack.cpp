@@ -1,17 +1,22 @@
 #include "flashbias/pack.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "flashbias/source.hpp"
 #include "tools/compile_all.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/output.hpp"
 #include "tools/pack_files.hpp"
 #include "tools/verbs.hpp"
@@ -31,6 +36,17 @@ std::size_t add_pack_to(cache::PackWriter& writer, const cache::Pack& pack) {
     known += writer.add(cubin->source_key, cubin->manifest, cubin->image) ? 0 : 1;
   }
   return known;
+}
+
+void check_pack_path(const std::filesystem::path& path) {
+  const auto reject = [&](const std::string& problem) {
+    throw Error(ErrorCode::cache, fmt::format("cannot write the pack {}: {}", path.string(), problem));
+  };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) reject("it is a directory; expected the name of a file");
+  const auto directory = std::filesystem::absolute(path).parent_path();
+  if (access(directory.c_str(), W_OK | X_OK) == 0) return;
+  reject(fmt::format("its directory {}: {}", directory.string(), std::generic_category().message(errno)));
 }
 
 namespace {
@@ -53,18 +69,27 @@ void report_written(const Options& options, const PackWriter& writer, std::size_
   if (options.json) {
     return print_json({{"pack", options.output}, {"kernels", writer.size()}, {"bytes", bytes}, {"left_out", left_out}});
   }
-  fmt::print("wrote {} with {} kernels, {}\n", options.output, writer.size(),
+  fmt::print("wrote {} with {}, {}\n", options.output, count_text(writer.size(), "kernel"),
              bytes_text(static_cast<std::int64_t>(bytes)));
-  if (left_out > 0) fmt::print("{} kernels were in several places; the first of each is in\n", left_out);
+  if (left_out > 0)
+    fmt::print("left out, as there was one of the same source before: {}\n", count_text(left_out, "kernel"));
+}
+
+/// The names of architectures as manifests have them.
+std::vector<std::string> canonical(const std::vector<std::string>& archs) {
+  std::vector<std::string> names;
+  for (const auto& arch : archs) names.push_back(to_string(real_arch(arch)));
+  return names;
 }
 
 void create(const Options& options) {
-  const cache::DiskStore store(required_cache_directory(options.directory));
+  const auto archs = canonical(options.archs);
+  check_pack_path(options.output);
+  const cache::DiskStore store = existing_store(options.directory);
   PackWriter writer;
   std::size_t left_out = 0;
   for (const auto& status : store.list()) {
-    const bool wanted =
-        status.manifest && (options.archs.empty() || std::ranges::count(options.archs, status.manifest->arch) > 0);
+    const bool wanted = status.manifest && (archs.empty() || std::ranges::count(archs, status.manifest->arch) > 0);
     if (!wanted && status.problem.empty()) continue;
     cache::Miss why;
     const auto entry = store.load(status.key, /*with_source=*/true, &why);
@@ -73,13 +98,15 @@ void create(const Options& options) {
   }
   if (writer.size() == 0) {
     throw Error(ErrorCode::cache,
-                fmt::format("there are no such kernels in {}; see `flashbias precompile`", store.directory().string()));
+                fmt::format("there are no kernels{}{} in {}; see `flashbias cache stats` and `flashbias precompile`",
+                            archs.empty() ? "" : " for ", fmt::join(archs, ", "), store.directory().string()));
   }
   writer.write(options.output);
   report_written(options, writer, left_out);
 }
 
 void merge(const Options& options) {
+  check_pack_path(options.output);
   PackWriter writer;
   std::size_t left_out = 0;
   for (const auto& file : options.packs) left_out += add_pack_to(writer, Pack(file));
@@ -114,7 +141,7 @@ void print_statuses(const Options& options, const Pack& pack, const std::vector<
                status.problem.empty() ? manifest->config : status.problem});
   }
   if (!statuses.empty()) fmt::print("{}", table.text());
-  fmt::print("{} kernels in {}, {}\n", statuses.size(), pack.path().string(),
+  fmt::print("{} in {}, {}\n", count_text(statuses.size(), "kernel"), pack.path().string(),
              bytes_text(static_cast<std::int64_t>(pack.bytes())));
 }
 
@@ -166,7 +193,7 @@ void extract(const Options& options) {
   if (options.json) {
     print_json({{"directory", store.directory().string()}, {"extracted", extracted}, {"failed", failed}});
   } else {
-    fmt::print("extracted {} kernels to {}\n", extracted, store.directory().string());
+    fmt::print("extracted {} to {}\n", count_text(extracted, "kernel"), store.directory().string());
   }
   if (failed == 0) return;
   fmt::print(stderr, "flashbias: error: {} of {} kernels could not be extracted\n", failed, pack.size());
@@ -187,7 +214,7 @@ void add_pack(CLI::App& app) {
     return part;
   };
   const auto add_output = [&](CLI::App* part) {
-    part->add_option("-o,--output", options->output, "file to write")->required();
+    part->add_option("-o,--output", options->output, "file to write")->required()->check(not_empty());
     return part;
   };
   const auto add_file = [&](CLI::App* part) {
@@ -195,14 +222,15 @@ void add_pack(CLI::App& app) {
     return part;
   };
   auto* part = add_output(add("create", "Put the kernels of a cache directory into a pack", create));
-  part->add_option("--cache", options->directory, "directory in place of the default cache");
+  part->add_option("--cache", options->directory, "directory in place of the default cache")->check(not_empty());
   part->add_option("--arch", options->archs, "only those for these architectures, such as sm_80,sm_90a")
       ->delimiter(',');
   add_file(add("list", "Every kernel with its architecture, sizes and config", list));
   add_file(add("verify", "Check every kernel byte for byte; fails if one is bad", verify));
   add_file(add("extract", "Put the kernels of a pack into a cache directory", extract))
       ->add_option("directory", options->directory, "the cache directory")
-      ->required();
+      ->required()
+      ->check(not_empty());
   add_output(add("merge", "Put the kernels of several packs into one; of equal ones, the first stays", merge))
       ->add_option("packs", options->packs, "the packs")
       ->required();

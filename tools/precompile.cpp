@@ -2,14 +2,16 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
-#include <CLI/Validators.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "flashbias/error.hpp"
 #include "flashbias/pack.hpp"
 #include "tools/compile_all.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/manifest.hpp"
 #include "tools/output.hpp"
 #include "tools/pack_files.hpp"
@@ -50,7 +52,7 @@ std::vector<Target> targets(const Options& options) {
     if (!config.arch.is_current_device()) return targets.push_back({.name = name, .config = std::move(config)});
     if (options.archs.empty()) throw Error(ErrorCode::invalid_config, "pass --arch, such as --arch sm_80,sm_90a");
     for (const auto& arch : options.archs) {
-      config.arch = parse_arch(arch);
+      config.arch = real_arch(arch);
       targets.push_back({.name = name, .config = config});
     }
   };
@@ -115,8 +117,14 @@ void fail_what_is_not_kept(std::vector<CompileOutcome>& outcomes) {
   }
 }
 
-void write_pack(const Options& options, const std::filesystem::path& cache,
-                const std::vector<CompileOutcome>& outcomes) {
+/// What --add keeps.
+std::optional<cache::Pack> earlier_pack(const Options& options) {
+  if (!options.add || !std::filesystem::exists(options.pack)) return std::nullopt;
+  return cache::Pack(options.pack);
+}
+
+void write_pack(const Options& options, const std::filesystem::path& cache, const std::vector<CompileOutcome>& outcomes,
+                const std::optional<cache::Pack>& earlier) {
   const cache::DiskStore store(cache);
   cache::PackWriter writer;
   for (const auto& outcome : outcomes) {
@@ -124,20 +132,22 @@ void write_pack(const Options& options, const std::filesystem::path& cache,
     if (!entry) throw Error(ErrorCode::cache, fmt::format("{} is gone from {}", outcome.kernel->key, cache.string()));
     writer.add(*entry);
   }
-  if (options.add && std::filesystem::exists(options.pack)) add_pack_to(writer, cache::Pack(options.pack));
+  if (earlier) add_pack_to(writer, *earlier);
   writer.write(options.pack);
-  fmt::print(stderr, "wrote {} with {} kernels, {}\n", options.pack, writer.size(),
+  fmt::print(stderr, "wrote {} with {}, {}\n", options.pack, count_text(writer.size(), "kernel"),
              bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(options.pack))));
 }
 
 /// What would be done with each kernel, and what was found instead of those that would be compiled.
 void print_dry_run(const Options& options, const std::vector<Target>& targets, jit::KernelCache& cache) {
   auto kernels = nlohmann::ordered_json::array();
-  std::size_t missing = 0;
+  std::set<std::string> known;
+  std::set<std::string> missing;
   for (const auto& target : targets) {
     const auto lookup = cache.find(target.config);
     const bool is_missing = *lookup.origin == jit::Origin::compiled;
-    missing += is_missing ? 1 : 0;
+    known.insert(lookup.key);
+    if (is_missing) missing.insert(lookup.key);
     kernels.push_back({{"name", target.name}, {"config", lookup.config}, {"key", lookup.key}, {"cached", !is_missing}});
     if (!options.json) {
       fmt::print("{}  {:>7}  {}\n", short_key(lookup.key), is_missing ? "compile" : "cached", target.label());
@@ -145,7 +155,8 @@ void print_dry_run(const Options& options, const std::vector<Target>& targets, j
     }
   }
   if (options.json) return print_json({{"kernels", std::move(kernels)}});
-  fmt::print("would compile {} of {} kernels into {}", missing, targets.size(), cache.options().cache_dir->string());
+  fmt::print("would compile {} of {} into {}", missing.size(), count_text(known.size(), "kernel"),
+             cache.options().cache_dir->string());
   fmt::print("{}\n", options.pack.empty()
                          ? ""
                          : fmt::format(" and {} {}", options.add ? "add them to" : "write", options.pack));
@@ -155,7 +166,10 @@ void precompile(const Options& options) {
   options.check();
   const auto wanted = targets(options);
   jit::KernelCache cache(precompile_options(options));
+  if (!options.pack.empty()) check_pack_path(options.pack);
+  const auto earlier = earlier_pack(options);
   if (options.dry_run) return print_dry_run(options, wanted, cache);
+  cache::DiskStore(*cache.options().cache_dir).create_directory();
   std::vector<AttentionConfig> configs;
   for (const auto& target : wanted) configs.push_back(target.config);
   std::vector<CompileOutcome> outcomes;
@@ -171,7 +185,7 @@ void precompile(const Options& options) {
     print_outcomes(wanted, outcomes);
   }
   report_failures(wanted, outcomes);
-  if (!options.pack.empty()) write_pack(options, *cache.options().cache_dir, outcomes);
+  if (!options.pack.empty()) write_pack(options, *cache.options().cache_dir, outcomes, earlier);
 }
 
 }  // namespace
@@ -180,15 +194,18 @@ void add_precompile(CLI::App& app) {
   auto* verb =
       app.add_subcommand("precompile", "Compile the kernels of a manifest into the cache or a pack; needs no GPU");
   auto options = std::make_shared<Options>();
-  verb->add_option("--manifest", options->manifest, "file of configs, JSON or TOML, see docs/manifest.md");
+  verb->add_option("--manifest", options->manifest, "file of configs, JSON or TOML, see docs/manifest.md")
+      ->check(not_empty());
   verb->add_option("--config", options->configs, "a config as text, beside or in place of a manifest");
   verb->add_option("--arch", options->archs, "architectures, such as sm_80,sm_90a")->delimiter(',');
-  verb->add_option("--cache", options->cache, "directory in place of the default cache");
-  verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md");
+  verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
+  verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md")
+      ->check(not_empty());
   verb->add_flag("--add", options->add, "with --pack: keep what the file holds already");
   verb->add_flag("-n,--dry-run", options->dry_run, "only say what would be compiled");
+  constexpr int kMostJobs = 1024;
   verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; by default what keeps all cores busy")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kMostJobs));
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { precompile(*options); });
 }

@@ -1,13 +1,14 @@
 #include "tools/shape_flags.hpp"
 
-#include <CLI/Validators.hpp>
 #include <cstdint>
+
+#include "tools/flag_checks.hpp"
 
 namespace flashbias::tools {
 
 void ShapeFlags::add_to(CLI::App& verb, const std::string& group) {
   const auto add_size = [&](const char* name, std::int64_t& size, const char* help) {
-    verb.add_option(name, size, help)->check(CLI::PositiveNumber)->group(group);
+    verb.add_option(name, size, help)->check(whole_number(1))->group(group);
   };
   add_size("--batch", given_.batch, "1 by default");
   add_size("--heads", given_.heads, "8 by default");

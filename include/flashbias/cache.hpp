@@ -100,6 +100,9 @@ class DiskStore {
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
+  /// Creates the directory, if there is none, before anything needs it. Throws Error(cache) as publish() does.
+  void create_directory() const;
+
   /// The verified entry, or nothing and why. A bad entry is set aside (renamed).
   /// Counts as a use of the entry, which stays in use as long as this store or a copy of it lives.
   /// `with_source` false leaves Entry::source empty.

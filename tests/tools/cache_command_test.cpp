@@ -93,10 +93,30 @@ TEST_CASE("cache prune: to a size, by age, and never what is in use") {
     const auto kept = cache.run_json("prune --max-size 0");
     CHECK(kept["removed"] == 0);
     CHECK(kept["in_use"] == 1);
-    CHECK(says(cache.run("prune --max-size 0").out, "1 kernels stay although they are due: a process uses them"));
+    CHECK(says(cache.run("prune --max-size 0").out, "kept although due, since a process uses them: 1 kernel"));
   }
-  CHECK(says(cache.run("prune --max-size 0").out, "removed 1 kernels"));
+  CHECK(says(cache.run("prune --max-size 0").out, "removed 1 kernel and 0 leftovers"));
   const auto bad = cache.run("prune --max-size much");
   CHECK(bad.status == 1);
   CHECK(says(bad.error, "'much' is no size"));
+}
+
+TEST_CASE("cache prune: an age beyond all clocks removes nothing, and what is no age is refused") {
+  const SampleCache cache;
+  CHECK(cache.run_json("prune --unused-days 2000000000")["removed"] == 0);
+  for (const char* days : {"-1", "x", "1.5", "99999999999"}) {
+    const auto refused = cache.run("prune --unused-days " + std::string(days));
+    CHECK(refused.status == 2);
+    CHECK(says(refused.error,
+               "--unused-days: '" + std::string(days) + "'; expected a whole number from 0 to 2147483647"));
+  }
+  CHECK(cache.run_json("list")["entries"].size() == 2);
+}
+
+TEST_CASE("cache: what is no directory is refused; a name that is no UTF-8 is shown") {
+  CHECK(says(run_command("cache list --cache /etc/passwd").error, "/etc/passwd is no directory"));
+  CHECK(says(run_command("cache list --cache ''").error, "--cache: it is empty"));
+  const auto strange = run_command("cache list --json --cache $(printf '/nonexistent/\\377')");
+  CHECK(strange.status == 0);
+  CHECK(says(json::parse(strange.out)["directory"].get<std::string>(), "/nonexistent/\xef\xbf\xbd"));
 }

@@ -40,6 +40,18 @@ TEST_CASE("command: what is no command line is a usage error") {
   }
 }
 
+TEST_CASE("command: what there is none of is told from what there is, with the help to read") {
+  const std::string pack_verbs = "expected one of create, list, verify, extract, merge";
+  CHECK(contains(run_command("pack").error, pack_verbs + " next; see `flashbias pack --help`"));
+  CHECK(contains(run_command("pack frobnicate").error, "there is no 'frobnicate'; " + pack_verbs));
+  CHECK(contains(run_command("cache lst").error,
+                 "there is no 'lst'; did you mean \"list\"?; see `flashbias cache --help`"));
+  CHECK(contains(run_command("cache list --cahce x").error,
+                 "there is no --cahce; did you mean \"--cache\"?; see `flashbias cache list --help`"));
+  CHECK(contains(run_command("cache list extra").error, "unexpected 'extra'; see `flashbias cache list --help`"));
+  CHECK(contains(run_command("pack list").error, "pack is required; see `flashbias pack list --help`"));
+}
+
 TEST_CASE("command: emit prints a formatted source, and says why where it cannot") {
   const std::string emit = "emit --bias alibi --arch sm_80";
   const auto formatted = run_command(emit, FLASHBIAS_HAS_FORMATTER ? "" : "FLASHBIAS_FORMATTER=/nonexistent.so");

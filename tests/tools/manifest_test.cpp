@@ -166,5 +166,7 @@ TEST_CASE("manifest: the model zoo parses, and every model has a shape and a sou
 }
 
 TEST_CASE("manifest: a file that cannot be read") {
-  CHECK_THROWS_WITH_AS((void)read_manifest("/nonexistent.json"), "cannot read the manifest /nonexistent.json", Error);
+  CHECK_THROWS_WITH_AS((void)read_manifest("/nonexistent.json"),
+                       "cannot read the manifest /nonexistent.json: No such file or directory", Error);
+  CHECK_THROWS_WITH_AS((void)read_manifest("/tmp"), "cannot read the manifest /tmp: Is a directory", Error);
 }

@@ -70,8 +70,13 @@ TEST_CASE("pack: what is bad or absent is an error") {
   const fs::path pack = home.path() / "bad.fbpack";
   const auto empty = run_command("pack create --cache " + quoted(home.path() / "none") + " -o " + quoted(pack));
   CHECK(empty.status == 1);
-  CHECK(says(empty.error, "there are no such kernels in"));
+  CHECK(says(empty.error, "there are no kernels in"));
   CHECK_FALSE(fs::exists(pack));
+  CHECK(says(run_command("pack create --arch sm_81 -o " + quoted(pack)).error, "unknown architecture 'sm_81'"));
+  CHECK(says(run_command("pack create -o " + quoted(home.path())).error,
+             "it is a directory; expected the name of a file"));
+  CHECK(says(run_command("pack merge -o /nonexistent/m.fbpack " + quoted(pack)).error,
+             "cannot write the pack /nonexistent/m.fbpack: its directory /nonexistent: No such file or directory"));
 
   cache::DiskStore(home.path() / "cache").publish(testing::sample_entry("one"));
   REQUIRE(run_command("pack create --cache " + quoted(home.path() / "cache") + " -o " + quoted(pack)).status == 0);

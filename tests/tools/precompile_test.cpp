@@ -66,20 +66,24 @@ TEST_CASE("precompile: failures come together at the end, with a status, and no 
   CHECK(says(failed.error, "4 of 4 kernels failed"));
   CHECK_FALSE(fs::exists(pack));
 
-  // Nor is a kernel that cannot be kept a success.
-  std::ofstream(deployment.cache).close();
-  const auto unkept = run_command(deployment.command("--arch sm_80"));
+  // Nor is a kernel that cannot be kept a success: here no file may grow beyond 4 KiB.
+  const auto unkept = run_command(deployment.command("--arch sm_80 --json --pack '" + pack + "'"),
+                                  "env --ignore-signal=XFSZ prlimit --fsize=4096");
   CHECK(unkept.status == 1);
-  CHECK(says(unkept.error, "cannot create the cache directory"));
+  CHECK(says(unkept.error, "cannot write kernel.cubin: File too large"));
+  CHECK(says(unkept.error, "2 of 2 kernels failed"));
+  CHECK_FALSE(fs::exists(pack));
+  CHECK(entries_in(deployment.cache) == 0);
 }
 
 TEST_CASE("precompile: a dry run says what would be done and does nothing") {
   const Deployment deployment("{head_dim = [16, 24]}");
-  const auto dry = run_command(deployment.command("--arch sm_80 --dry-run --pack /nonexistent/kernels.fbpack"));
+  const std::string pack = (deployment.home.path() / "kernels.fbpack").string();
+  const auto dry = run_command(deployment.command("--config head_dim=16 --arch sm_80 --dry-run --pack '" + pack + "'"));
   CHECK(dry.status == 0);
-  CHECK(says(dry.out,
-             "would compile 2 of 2 kernels into " + deployment.cache + " and write /nonexistent/kernels.fbpack"));
+  CHECK(says(dry.out, "would compile 2 of 2 kernels into " + deployment.cache + " and write " + pack));
   CHECK_FALSE(fs::exists(deployment.cache));
+  CHECK_FALSE(fs::exists(pack));
   REQUIRE(run_command("precompile --config head_dim=16 --arch sm_80 --cache '" + deployment.cache + "'").status == 0);
   const auto kernels = json::parse(run_command(deployment.command("--arch sm_80 -n --json")).out)["kernels"];
   CHECK(kernels[0]["cached"] == true);
@@ -139,7 +143,27 @@ TEST_CASE("precompile: on a terminal, one line tells count, rate, time left and 
   CHECK(says(shown, "[##############################] 2/2, "));
 }
 
+TEST_CASE("precompile: what cannot be written is told before anything is compiled") {
+  const Deployment deployment("{head_dim = 16}");
+  const auto refused = [&](const std::string& more) {
+    const auto result = run_command(deployment.command("--arch sm_80 " + more));
+    CHECK(result.status == 1);
+    CHECK(result.error.find("compiling") == std::string::npos);
+    return result.error;
+  };
+  CHECK(says(refused("--pack /nonexistent/a.fbpack"), "cannot write the pack /nonexistent/a.fbpack: its directory"));
+  CHECK(says(refused("--pack '" + deployment.manifest + "' --add"), "is no pack"));
+  std::ofstream(deployment.cache).close();
+  CHECK(says(refused(""), "cannot create the cache directory"));
+}
+
 TEST_CASE("precompile: what a command line lacks is said") {
+  CHECK(says(run_command("precompile --config head_dim=16 --arch current").error, "--arch current: expected the name"));
+  CHECK(says(run_command("precompile --config head_dim=16 --arch sm_80 --pack ''").error, "--pack: it is empty"));
+  CHECK(says(run_command("precompile --config head_dim=16 --arch sm_80 -j 0").error,
+             "--jobs: '0'; expected a whole number from 1 to 1024"));
+  CHECK(says(run_command("precompile --manifest /nonexistent/m.json --arch sm_80").error,
+             "cannot read the manifest /nonexistent/m.json: No such file or directory"));
   CHECK(says(run_command("precompile --arch sm_80").error, "--manifest or --config"));
   CHECK(says(run_command("precompile --config head_dim=16").error, "pass --arch"));
   CHECK(says(run_command("precompile --config head_dim=16 --arch sm_80 --add").error, "--pack"));

@@ -1,0 +1,32 @@
+#include "tools/flag_checks.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <string>
+#include <system_error>
+
+namespace flashbias::tools {
+
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+  const auto check = [least, most](const std::string& text) -> std::string {
+    std::int64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && rest == end && value >= least && value <= most) return {};
+    const bool is_open = most == std::numeric_limits<std::int64_t>::max();
+    return fmt::format("'{}'; expected a whole number {}", text,
+                       is_open ? fmt::format("of at least {}", least) : fmt::format("from {} to {}", least, most));
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        return text.empty() ? "it is empty; leave it out or give it a value" : "";
+      },
+      "");
+}
+
+}  // namespace flashbias::tools

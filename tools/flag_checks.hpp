@@ -1,0 +1,16 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <limits>
+
+/// What a flag's text must be, for CLI::Option::check.
+namespace flashbias::tools {
+
+/// A whole number within these bounds.
+[[nodiscard]] CLI::Validator whole_number(std::int64_t least,
+                                          std::int64_t most = std::numeric_limits<std::int64_t>::max());
+/// Any text but the empty one, which is what a shell's unset variable gives.
+[[nodiscard]] CLI::Validator not_empty();
+
+}  // namespace flashbias::tools
