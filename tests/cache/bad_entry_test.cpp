@@ -9,21 +9,18 @@
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/errors.hpp"
+#include "tests/file_text.hpp"
 #include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using namespace flashbias::cache;
+using testing::file_text;
 using testing::sample_entry;
 using testing::says;
 using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void write(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
@@ -33,7 +30,7 @@ void write(const fs::path& path, const std::string& text) {
 void replace_cubin(const fs::path& directory, const std::vector<std::byte>& cubin) {
   Entry entry;
   entry.cubin = cubin;
-  entry.manifest = parse_manifest(read(directory / "manifest.json"));
+  entry.manifest = parse_manifest(file_text(directory / "manifest.json"));
   testing::describe_cubin(entry);
   write(directory / "manifest.json", to_json(entry.manifest));
   write(directory / "kernel.cubin", {reinterpret_cast<const char*>(cubin.data()), cubin.size()});
@@ -48,13 +45,13 @@ struct Damage {
 const std::vector<Damage> kDamages = {
     {"a truncated cubin",
      [](const fs::path& entry) {
-       const auto cubin = read(entry / "kernel.cubin");
+       const auto cubin = file_text(entry / "kernel.cubin");
        write(entry / "kernel.cubin", cubin.substr(0, cubin.size() - 1));
      },
      "the cubin's size"},
     {"a flipped bit in the cubin",
      [](const fs::path& entry) {
-       auto cubin = read(entry / "kernel.cubin");
+       auto cubin = file_text(entry / "kernel.cubin");
        cubin[cubin.size() / 2] ^= 1;
        write(entry / "kernel.cubin", cubin);
      },
@@ -66,7 +63,7 @@ const std::vector<Damage> kDamages = {
      "the cubin is for sm_80, expected sm_90a"},
     {"a foreign ELF file, its checksums in order",
      [](const fs::path& entry) {
-       const std::string program = read("/proc/self/exe");
+       const std::string program = file_text("/proc/self/exe");
        const auto* bytes = reinterpret_cast<const std::byte*>(program.data());
        replace_cubin(entry, {bytes, bytes + 4096});
      },
@@ -85,7 +82,7 @@ const std::vector<Damage> kDamages = {
     {"an empty manifest", [](const fs::path& entry) { write(entry / "manifest.json", ""); }, "malformed"},
     {"a manifest of an older format",
      [](const fs::path& entry) {
-       auto manifest = read(entry / "manifest.json");
+       auto manifest = file_text(entry / "manifest.json");
        const std::string version = "\"format_version\": 2";
        manifest.replace(manifest.find(version), version.size(), "\"format_version\": 1");
        write(entry / "manifest.json", manifest);
@@ -181,7 +178,7 @@ TEST_CASE("any truncation and any flipped bit of a cubin is found") {
   const Entry entry = sample_entry("one");
   store.publish(entry);
   const fs::path file = home.path() / entry.key / "kernel.cubin";
-  const std::string good = read(file);
+  const std::string good = file_text(file);
   for (std::size_t at = 0; at < good.size(); ++at) {
     CAPTURE(at);
     write(file, good.substr(0, at));

@@ -10,6 +10,7 @@
 
 #include "codegen/split_factors.hpp"
 #include "flashbias/reference.hpp"
+#include "tests/codegen/arithmetic.hpp"
 #include "tests/codegen/sampled_inputs.hpp"
 
 namespace flashbias::codegen {
@@ -25,6 +26,7 @@ class InF32 {
 
   float operator()(const Expr& e) const {
     const auto arg = [&](std::size_t index) { return (*this)(e.arg(index)); };
+    if (const auto value = testing::arithmetic<float>(e.op(), arg)) return *value;
     switch (e.op()) {
       case Op::real_literal:
         return static_cast<float>(e.node().real);
@@ -42,22 +44,6 @@ class InF32 {
       case Op::query_input:
       case Op::key_input:
         return inputs_.number(e.node(), 0, i_, j_);
-      case Op::negate:
-        return -arg(0);
-      case Op::add:
-        return arg(0) + arg(1);
-      case Op::subtract:
-        return arg(0) - arg(1);
-      case Op::multiply:
-        return arg(0) * arg(1);
-      case Op::divide:
-        return arg(0) / arg(1);
-      case Op::minimum:
-        return std::min(arg(0), arg(1));
-      case Op::maximum:
-        return std::max(arg(0), arg(1));
-      case Op::absolute:
-        return std::abs(arg(0));
       case Op::sqrt:
         return std::sqrt(arg(0));
       case Op::exp:

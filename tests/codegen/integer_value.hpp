@@ -1,11 +1,10 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <stdexcept>
 
 #include "flashbias/bias.hpp"
+#include "tests/codegen/arithmetic.hpp"
 
 namespace flashbias::testing {
 
@@ -17,6 +16,7 @@ struct Place {
 /// Value of an expression that reads no inputs.
 inline std::int64_t integer_value(const Expr& expr, const Place& at) {
   const auto arg = [&](std::size_t index) { return integer_value(expr.arg(index), at); };
+  if (const auto value = arithmetic<std::int64_t>(expr.op(), arg)) return *value;
   switch (expr.op()) {
     case Op::integer_literal:
       return expr.node().integer;
@@ -30,24 +30,8 @@ inline std::int64_t integer_value(const Expr& expr, const Place& at) {
       return at.kv_length;
     case Op::named:
       return arg(0);
-    case Op::negate:
-      return -arg(0);
-    case Op::absolute:
-      return std::abs(arg(0));
-    case Op::add:
-      return arg(0) + arg(1);
-    case Op::subtract:
-      return arg(0) - arg(1);
-    case Op::multiply:
-      return arg(0) * arg(1);
-    case Op::divide:
-      return arg(0) / arg(1);
     case Op::remainder:
       return arg(0) % arg(1);
-    case Op::minimum:
-      return std::min(arg(0), arg(1));
-    case Op::maximum:
-      return std::max(arg(0), arg(1));
     case Op::less:
       return arg(0) < arg(1) ? 1 : 0;
     case Op::less_equal:

@@ -12,6 +12,7 @@
 #include "tests/captured_stderr.hpp"
 #include "tests/driver/fake_driver.hpp"
 #include "tests/errors.hpp"
+#include "tests/file_text.hpp"
 #include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
@@ -184,11 +185,7 @@ TEST_CASE("a kernel of another compiler is a miss that names it") {
 
 TEST_CASE("a bad kernel in a pack is told, and another is compiled") {
   const Deployment deployed;
-  std::string bytes;
-  {
-    std::ifstream file(deployed.pack, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(file), {});
-  }
+  std::string bytes = file_text(deployed.pack);
   bytes.back() ^= 1;
   fs::remove(deployed.pack);
   std::ofstream(deployed.pack, std::ios::binary) << bytes;

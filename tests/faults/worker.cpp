@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -20,6 +19,7 @@
 #include "flashbias/pack.hpp"
 #include "runtime/cached_cubin.hpp"
 #include "tests/cache/sample_entry.hpp"
+#include "tests/file_text.hpp"
 
 // What the tests have other processes do. Prints a word when it is at the point that the test waits for; ends with
 // status 0 where all went well.
@@ -151,8 +151,7 @@ bool deploy(const Arguments& arguments) {
     std::puts(error.what());
     if (error.code() != ErrorCode::not_precompiled) return false;
   }
-  std::ifstream maps("/proc/self/maps");
-  const std::string mapped{std::istreambuf_iterator<char>(maps), {}};
+  const std::string mapped = testing::file_text("/proc/self/maps");
   return mapped.find("nvrtc") == std::string::npos && mapped.find("LLVM") == std::string::npos;
 }
 

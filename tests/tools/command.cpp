@@ -6,8 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "tests/file_text.hpp"
 
 namespace flashbias::testing {
 namespace {
@@ -24,11 +24,6 @@ struct Scratch {
   ~Scratch() { std::filesystem::remove_all(directory); }
 };
 
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 std::string scratch_path(const std::string& name) {
@@ -43,7 +38,7 @@ CommandResult run_command(const std::string& arguments, const std::string& envir
       fmt::format("FLASHBIAS_CACHE_DIR='{}' FLASHBIAS_LIBCUDA=/nonexistent/libcuda.so.1 {} '{}' {} > '{}' 2> '{}'",
                   scratch_path("cache"), environment, FLASHBIAS_COMMAND, arguments, out, error);
   const int status = std::system(line.c_str());
-  return {.status = WEXITSTATUS(status), .out = read(out), .error = read(error)};
+  return {.status = WEXITSTATUS(status), .out = file_text(out), .error = file_text(error)};
 }
 
 }  // namespace flashbias::testing

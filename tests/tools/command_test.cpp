@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "flashbias/version.hpp"
+#include "tests/file_text.hpp"
 
 using flashbias::testing::run_command;
 using flashbias::testing::scratch_path;
@@ -75,9 +76,7 @@ TEST_CASE("command: emit -o writes the same text, or says that it cannot") {
   const std::string emit = "emit --no-format --arch sm_80";
   const auto path = scratch_path("kernel.cu");
   CHECK(run_command(emit + " -o " + path).out.empty());
-  std::ifstream file(path);
-  const std::string written{std::istreambuf_iterator<char>(file), {}};
-  CHECK(written == run_command(emit).out);
+  CHECK(testing::file_text(path) == run_command(emit).out);
 
   const auto failed = run_command(emit + " -o /nonexistent/kernel.cu");
   CHECK(failed.status == 1);

@@ -1,13 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "flashbias/bias.hpp"
 #include "flashbias/reference.hpp"
 #include "tests/errors.hpp"
+#include "tests/file_text.hpp"
 #include "tests/tools/command.hpp"
 #include "tools/npy.hpp"
 #include "tools/npz.hpp"
@@ -167,8 +166,7 @@ TEST_CASE("command: a picture is drawn, or what it takes is said") {
     CHECK(says(drawn.error, "no Python with matplotlib, numpy (python3 and /usr/bin/python3 tried)"));
     return;
   }
-  std::ifstream file(picture);
-  const std::string svg{std::istreambuf_iterator<char>(file), {}};
+  const std::string svg = testing::file_text(picture);
   CHECK(svg.find("window_relative_position(4, 4), without row means") != std::string::npos);
   CHECK(svg.find("Approximation of rank 4") != std::string::npos);
   CHECK(says(run_command(decompose + "/nonexistent/picture.png").error, "cannot write /nonexistent/picture.png"));

@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
-#include <iterator>
 
 #include "flashbias/error.hpp"
 #include "flashbias/reference.hpp"
+#include "tests/file_text.hpp"
 #include "tests/tools/command.hpp"
 
 using namespace flashbias;
@@ -73,8 +73,7 @@ TEST_CASE("npy: bf16 is written as float32") {
 TEST_CASE("npy: the header is NumPy's, padded to 64 bytes") {
   const auto path = scratch_path("header.npy");
   write_npy(path, counting_tensor(DType::f16, {3}));
-  std::ifstream file(path, std::ios::binary);
-  const std::string content{std::istreambuf_iterator<char>(file), {}};
+  const std::string content = testing::file_text(path);
   CHECK(content.substr(0, 10) == std::string("\x93NUMPY\x01\x00\x76\x00", 10));
   CHECK(content.find("{'descr': '<f2', 'fortran_order': False, 'shape': (3,), }") == 10);
   CHECK(content.size() == 128 + 3 * 2);

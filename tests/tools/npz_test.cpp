@@ -4,10 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "flashbias/reference.hpp"
 #include "tests/errors.hpp"
+#include "tests/file_text.hpp"
 #include "tests/tools/command.hpp"
 #include "tools/input_files.hpp"
 #include "tools/npy.hpp"
@@ -32,11 +32,6 @@ NamedTensors two_tensors() {
   return {{"first", counting_tensor(DType::f16, {2, 3})}, {"second", counting_tensor(DType::f32, {4})}};
 }
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 TEST_CASE("npz: what is written is read again, and the same arrays give the same bytes") {
@@ -49,9 +44,9 @@ TEST_CASE("npz: what is written is read again, and the same arrays give the same
     CHECK(read.at(name).shape == tensor.shape);
     CHECK(read.at(name).data == tensor.data);
   }
-  const std::string bytes = bytes_of(path);
+  const std::string bytes = testing::file_text(path);
   write_npz(path, two_tensors());
-  CHECK(bytes_of(path) == bytes);
+  CHECK(testing::file_text(path) == bytes);
 }
 
 TEST_CASE("npz: numpy reads it, and is read") {

@@ -9,11 +9,13 @@
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/errors.hpp"
+#include "tests/file_text.hpp"
 #include "tests/temporary_directory.hpp"
 #include "tests/tools/command.hpp"
 
 using namespace flashbias;
 using nlohmann::json;
+using testing::file_text;
 using testing::run_command;
 using testing::says;
 using testing::TemporaryDirectory;
@@ -52,17 +54,13 @@ TEST_CASE("pack: create, list, verify, extract and merge") {
   CHECK(run_command("cache verify --cache " + quoted(extracted)).status == 0);
   const fs::path again = home.path() / "again.fbpack";
   CHECK(run_command("pack create --cache " + quoted(extracted) + " -o " + quoted(again)).status == 0);
-  const auto read = [](const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return std::string{std::istreambuf_iterator<char>(file), {}};
-  };
-  CHECK(read(again) == read(both));
+  CHECK(file_text(again) == file_text(both));
 
   const fs::path merged = home.path() / "merged.fbpack";
   const auto result = run_json("pack merge -o " + quoted(merged) + " " + quoted(ampere) + " " + quoted(both));
   CHECK(result["kernels"] == 4);
   CHECK(result["left_out"] == 2);
-  CHECK(read(merged) == read(both));
+  CHECK(file_text(merged) == file_text(both));
 }
 
 TEST_CASE("pack: what is bad or absent is an error") {
