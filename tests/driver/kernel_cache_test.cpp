@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -198,6 +200,53 @@ TEST_CASE("a bad kernel in a pack is told, and another is compiled") {
   CHECK(kernels.counters().missed_corrupt == 1);
   CHECK(kernels.counters().compiles == 1);
   CHECK(says(errors.text(), "flashbias: warning: a kernel in " + deployed.pack.string() + " is bad (its cubin"));
+}
+
+TEST_CASE("a bad kernel on disk is told in one warning, set aside, and compiled anew") {
+  AttentionConfig for_ampere = kConfig;
+  for_ampere.arch = Arch{80};
+  const Deployment other;
+  const auto foreign = jit::KernelCache({.cache_dir = other.cache}).get_cubin(for_ampere).cubin.image;
+  const std::string cubin_for_ampere(reinterpret_cast<const char*>(foreign.data()), foreign.size());
+
+  const auto write_described = [](const fs::path& entry, const std::string& cubin) {
+    auto manifest = cache::parse_manifest(file_text(entry / "manifest.json"));
+    manifest.cubin_sha256 = cache::sha256_hex(cubin.data(), cubin.size());
+    manifest.cubin_bytes = cubin.size();
+    std::ofstream(entry / "manifest.json") << to_json(manifest);
+    std::ofstream(entry / "kernel.cubin", std::ios::binary) << cubin;
+  };
+  const auto flipped = [](std::string cubin) {
+    cubin[cubin.size() / 2] ^= 1;
+    return cubin;
+  };
+  const std::vector<std::function<void(const fs::path&, const std::string&)>> damages = {
+      [](const fs::path& entry, const std::string& good) { fs::resize_file(entry / "kernel.cubin", good.size() / 2); },
+      [](const fs::path& entry, const std::string&) { fs::resize_file(entry / "kernel.cubin", 0); },
+      [&](const fs::path& entry, const std::string& good) {
+        std::ofstream(entry / "kernel.cubin", std::ios::binary) << flipped(good);
+      },
+      [&](const fs::path& entry, const std::string&) { write_described(entry, "no cubin at all"); },
+      [&](const fs::path& entry, const std::string&) { write_described(entry, cubin_for_ampere); }};
+  for (const auto& damage : damages) {
+    const Deployment deployed;
+    const std::string key = jit::KernelCache({.cache_dir = deployed.cache}).find(kConfig).key;
+    const std::string good = file_text(deployed.cache / key / "kernel.cubin");
+    damage(deployed.cache / key, good);
+
+    const CapturedStderr errors;
+    jit::KernelCache kernels({.cache_dir = deployed.cache});
+    (void)kernels.get(kConfig);
+    CHECK(kernels.counters().missed_corrupt == 1);
+    CHECK(kernels.counters().compiles == 1);
+    const std::string warning = errors.text();
+    CHECK(warning.starts_with("flashbias: warning: a kernel in " + deployed.cache.string() + " is bad ("));
+    CHECK(std::ranges::count(warning, '\n') == 1);
+    CHECK(file_text(deployed.cache / key / "kernel.cubin") == good);
+    jit::KernelCache later({.cache_dir = deployed.cache});
+    (void)later.get(kConfig);
+    CHECK(later.counters().disk_hits == 1);
+  }
 }
 
 TEST_CASE("a pack that cannot be used is an error before anything is asked for") {

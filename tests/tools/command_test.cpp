@@ -76,7 +76,7 @@ TEST_CASE("command: emit -o writes the same text, or says that it cannot") {
   const std::string emit = "emit --no-format --arch sm_80";
   const auto path = scratch_path("kernel.cu");
   CHECK(run_command(emit + " -o " + path).out.empty());
-  CHECK(testing::file_text(path) == run_command(emit).out);
+  CHECK(flashbias::testing::file_text(path) == run_command(emit).out);
 
   const auto failed = run_command(emit + " -o /nonexistent/kernel.cu");
   CHECK(failed.status == 1);
