@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
 
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
@@ -82,6 +83,14 @@ std::vector<std::string> canonical(const std::vector<std::string>& archs) {
   return names;
 }
 
+cache::Entry load_sound(const cache::DiskStore& store, const std::string& key) {
+  cache::Miss why;
+  if (auto entry = store.load(key, /*with_source=*/true, &why)) return std::move(*entry);
+  throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}; run this again for the others, or `flashbias "
+                                            "precompile`, which makes it anew",
+                                            key, why.detail));
+}
+
 void create(const Options& options) {
   const auto archs = canonical(options.archs);
   check_pack_path(options.output);
@@ -91,10 +100,7 @@ void create(const Options& options) {
   for (const auto& status : store.list()) {
     const bool wanted = status.manifest && (archs.empty() || std::ranges::count(archs, status.manifest->arch) > 0);
     if (!wanted && status.problem.empty()) continue;
-    cache::Miss why;
-    const auto entry = store.load(status.key, /*with_source=*/true, &why);
-    if (!entry) throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}", status.key, why.detail));
-    left_out += writer.add(*entry) ? 0 : 1;
+    left_out += writer.add(load_sound(store, status.key)) ? 0 : 1;
   }
   if (writer.size() == 0) {
     throw Error(ErrorCode::cache,

@@ -123,8 +123,8 @@ std::optional<cache::Pack> earlier_pack(const Options& options) {
   return cache::Pack(options.pack);
 }
 
-void write_pack(const Options& options, const std::filesystem::path& cache, const std::vector<CompileOutcome>& outcomes,
-                const std::optional<cache::Pack>& earlier) {
+void write_pack(const Options& options, const std::filesystem::path& cache,
+                const std::vector<CompileOutcome>& outcomes) {
   const cache::DiskStore store(cache);
   cache::PackWriter writer;
   for (const auto& outcome : outcomes) {
@@ -132,7 +132,7 @@ void write_pack(const Options& options, const std::filesystem::path& cache, cons
     if (!entry) throw Error(ErrorCode::cache, fmt::format("{} is gone from {}", outcome.kernel->key, cache.string()));
     writer.add(*entry);
   }
-  if (earlier) add_pack_to(writer, *earlier);
+  if (const auto earlier = earlier_pack(options)) add_pack_to(writer, *earlier);
   writer.write(options.pack);
   fmt::print(stderr, "wrote {} with {}, {}\n", options.pack, count_text(writer.size(), "kernel"),
              bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(options.pack))));
@@ -167,7 +167,7 @@ void precompile(const Options& options) {
   const auto wanted = targets(options);
   jit::KernelCache cache(precompile_options(options));
   if (!options.pack.empty()) check_pack_path(options.pack);
-  const auto earlier = earlier_pack(options);
+  (void)earlier_pack(options);  // a bad one is told before the work
   if (options.dry_run) return print_dry_run(options, wanted, cache);
   cache::DiskStore(*cache.options().cache_dir).create_directory();
   std::vector<AttentionConfig> configs;
@@ -185,7 +185,7 @@ void precompile(const Options& options) {
     print_outcomes(wanted, outcomes);
   }
   report_failures(wanted, outcomes);
-  if (!options.pack.empty()) write_pack(options, *cache.options().cache_dir, outcomes, earlier);
+  if (!options.pack.empty()) write_pack(options, *cache.options().cache_dir, outcomes);
 }
 
 }  // namespace
