@@ -121,12 +121,25 @@ void pack_hits(const fs::path& directory, const fs::path& work) {
   }
 }
 
-/// The parts of a pack hit that are not the pack's.
+/// The parts of a hit that come before any look-up, for biases that take the planner little and much.
 void plan_and_emit() {
-  const double planned = microseconds([] { return 0; }, [](int) { (void)plan(kConfig); });
-  const KernelPlan made = plan(kConfig);
-  const double emitted = microseconds([] { return 0; }, [&](int) { (void)emit(made); });
-  fmt::print("of each hit: planning {:.0f} us, writing the source {:.0f} us\n", planned, emitted);
+  constexpr const char* kConfigs[] = {
+      "head_dim=128 causal=true bias=\"alibi()\"",
+      "head_dim=64 bias=\"t5_relative_position()\"",
+      "head_dim=32 bias=\"window_relative_position(24, 24)\"",
+      "head_dim=32 bias=\"earth_relative_position(2, 6, 12)\"",
+      "head_dim=64 bias=\"low_rank(16)\"",
+      "head_dim=16 bias=\"squared_distance(3, per_query)\"",
+      "head_dim=16 bias=\"squared_distance(3, per_query).range(q_positions, -1, 1).range(k_positions, -1, 1)"
+      ".range(distance_weight, 0, 2)\"",
+  };
+  for (const char* text : kConfigs) {
+    const AttentionConfig config = parse_config(std::string(text) + " arch=sm_90a");
+    const double planned = microseconds([] { return 0; }, [&](int) { (void)plan(config); });
+    const KernelPlan made = plan(config);
+    const double emitted = microseconds([] { return 0; }, [&](int) { (void)emit(made); });
+    fmt::print("planning {:.0f} us, writing the source {:.0f} us: {}\n", planned, emitted, text);
+  }
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 
 #include "codegen/cuda_expression.hpp"
 #include "codegen/cuda_types.hpp"
-#include "codegen/hoisting.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/shared_layout.hpp"
 
@@ -19,7 +18,7 @@ namespace {
 class BiasEmitter {
  public:
   BiasEmitter(const KernelPlan& plan, const BiasProgram& program)
-      : plan_(plan), program_(program), hoisted_(hoist(program)), tables_(shared_tables(program)) {
+      : plan_(plan), program_(program), hoisted_(program.hoisted), tables_(shared_tables(program)) {
     for (const InputSpec& input : plan.inputs)
       if (input.kind == Op::pair_input && pair_input_used(input.name)) pair_inputs_.push_back(input);
   }
@@ -41,7 +40,7 @@ class BiasEmitter {
  private:
   [[nodiscard]] bool has_head_terms() const { return program_.has_kv_slope() || !hoisted_.head.empty(); }
   [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
-  [[nodiscard]] bool has_key_terms() const { return key_term_words(program_, hoisted_) > 0; }
+  [[nodiscard]] bool has_key_terms() const { return key_term_words(program_) > 0; }
   [[nodiscard]] bool has_factors() const { return program_.factor_steps() > 0; }
   [[nodiscard]] bool is_hopper() const { return plan_.main_loop == MainLoop::hopper; }
   /// Anything for each tile of keys.
@@ -403,7 +402,7 @@ class BiasEmitter {
 
   const KernelPlan& plan_;
   const BiasProgram& program_;
-  HoistedScore hoisted_;
+  const HoistedScore& hoisted_;
   std::vector<SharedTable> tables_;
   std::vector<InputSpec> pair_inputs_;
   std::string score_;

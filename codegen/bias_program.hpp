@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/hoisting.hpp"
 #include "codegen/key_range.hpp"
 #include "codegen/split_factors.hpp"
 #include "codegen/term_lowering.hpp"
@@ -25,6 +26,7 @@ struct BiasProgram {
   Expr score;                   ///< for each score, beyond the key column and the diagonal
   std::vector<FactorTerm> factors;
   std::optional<SplitFactors> split_factors;
+  HoistedScore hoisted;  ///< what of these is computed less often than once a score
 
   [[nodiscard]] bool has_kv_slope() const;
   /// Tensor-core steps of all factors beyond q k^T.
@@ -38,7 +40,8 @@ struct BiasProgram {
   [[nodiscard]] bool has_score_terms() const { return has_key_column() || has_diagonal() || has_score(); }
 };
 
-/// Throws Error(invalid_config) for a bias that no lowering can serve.
+/// All passes one after the other (codegen/passes/passes.hpp). Throws Error(invalid_config) for a bias that no lowering
+/// can serve.
 [[nodiscard]] BiasProgram lower_bias(const AttentionConfig& config);
 
 /// The key position that a thread block counts kv_index from, so that numbers stay small where they matter: the last

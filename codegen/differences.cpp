@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "codegen/rewrite.hpp"
-#include "codegen/sum_of_products.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -32,24 +31,28 @@ bool can_pair(const Expr& query, const Expr& key) {
          query.node().integer == key.node().integer;
 }
 
+std::set<Atom> atoms_of(const SumOfProducts& sum) {
+  std::set<Atom> atoms;
+  for (const auto& [monomial, coefficient] : sum.terms)
+    for (const Power& power : monomial) atoms.insert(power.atom);
+  return atoms;
+}
+
 /// Ways to pair the sum's key values with query values: one for each pair of inputs, and for the indices one that
 /// counts from the start of both sequences and one from their ends.
 std::vector<std::vector<Pair>> pairings(const SumOfProducts& sum) {
+  const std::set<Atom> atoms = atoms_of(sum);
   std::map<std::string, std::vector<Pair>> by_inputs;
-  for (const auto& [query_text, query] : sum.atoms)
-    for (const auto& [key_text, key] : sum.atoms) {
-      if (!can_pair(query, key)) continue;
-      by_inputs[to_string(input_of(query)) + to_string(input_of(key))].push_back({query, key});
-      if (query.op() == Op::q_index) by_inputs["positions"] = {{strip_names(bias::q_position()), key}};
+  for (const Atom& query : atoms)
+    for (const Atom& key : atoms) {
+      if (!can_pair(query.expr(), key.expr())) continue;
+      by_inputs[to_string(input_of(query.expr())) + to_string(input_of(key.expr()))].push_back(
+          {query.expr(), key.expr()});
+      if (query.expr().op() == Op::q_index) by_inputs["positions"] = {{strip_names(bias::q_position()), key.expr()}};
     }
   std::vector<std::vector<Pair>> result;
   for (auto& [inputs, pairs] : by_inputs) result.push_back(std::move(pairs));
   return result;
-}
-
-SumOfProducts one_atom(const Expr& expr) {
-  const std::string text = to_string(expr);
-  return {.terms = {{{{text, 1}}, 1}}, .atoms = {{text, expr}}};
 }
 
 SumOfProducts power(const SumOfProducts& base, int exponent) {
@@ -59,18 +62,19 @@ SumOfProducts power(const SumOfProducts& base, int exponent) {
 }
 
 /// The sum with the atom replaced.
-std::optional<SumOfProducts> substitute(const SumOfProducts& in, const Expr& atom, const SumOfProducts& replacement) {
-  const std::string text = to_string(atom);
-  SumOfProducts result{.terms = {}, .atoms = in.atoms};
+std::optional<SumOfProducts> substitute(const SumOfProducts& in, const Atom& atom, const SumOfProducts& replacement) {
+  SumOfProducts result;
   for (const auto& [monomial, coefficient] : in.terms) {
-    Monomial rest = monomial;
-    const auto found = rest.find(text);
-    const int exponent = found == rest.end() ? 0 : found->second;
+    const auto found = std::ranges::find(monomial, atom, &Power::atom);
+    if (found == monomial.end()) {
+      result = sum(std::move(result), {.terms = {{monomial, coefficient}}});
+      continue;
+    }
     constexpr int kMaxExponent = 8;
-    if (exponent > kMaxExponent) return std::nullopt;
-    if (exponent > 0) rest.erase(found);
-    const SumOfProducts kept{.terms = {{rest, coefficient}}, .atoms = in.atoms};
-    result = sum(std::move(result), exponent > 0 ? product(kept, power(replacement, exponent)) : kept);
+    if (found->exponent > kMaxExponent) return std::nullopt;
+    Monomial rest = monomial;
+    rest.erase(rest.begin() + (found - monomial.begin()));
+    result = sum(std::move(result), product({.terms = {{rest, coefficient}}}, power(replacement, found->exponent)));
   }
   return result;
 }
@@ -85,21 +89,19 @@ class Differences {
   /// Nothing where the pairs' own values are left beside their differences.
   std::optional<DifferenceForm> form() const {
     if (!replaced_) return std::nullopt;
-    SumOfProducts query_only{.terms = {}, .atoms = sum_.atoms};
-    SumOfProducts key_only = query_only;
+    SumOfProducts query_only;
+    SumOfProducts key_only;
     std::map<Monomial, SumOfProducts> by_weight;
     for (const auto& [monomial, coefficient] : sum_.terms) {
       const auto [weight, differences] = split(monomial);
       if (differences.empty()) {
-        const bool of_query = varies_with(weight, &Dependence::query_only);
-        if (!of_query && !varies_with(weight, &Dependence::key_only)) return std::nullopt;
-        (of_query ? query_only : key_only).terms[monomial] = coefficient;
+        const Dependence varies = dependence(weight);
+        if (varies.mixed()) return std::nullopt;
+        (varies.query_only() ? query_only : key_only).terms[monomial] = coefficient;
         continue;
       }
       if (!may_weigh(weight)) return std::nullopt;
-      SumOfProducts& group = by_weight[weight];
-      group.atoms = sum_.atoms;
-      group.terms[differences] = coefficient;
+      by_weight[weight].terms[differences] = coefficient;
     }
     if (by_weight.empty()) return std::nullopt;
     return DifferenceForm{weighted_sum(by_weight), to_expr(query_only), to_expr(key_only)};
@@ -108,10 +110,10 @@ class Differences {
  private:
   void replace_key(const Pair& pair) {
     const auto query = expand(pair.query);
-    const SumOfProducts difference = one_atom(pair.difference());
-    differences_.insert(difference.atoms.begin()->first);
-    for (const auto& [text, atom] : query->atoms) paired_.insert(text);
-    auto replaced = substitute(sum_, pair.key, sum(*query, difference, -1));
+    const Atom difference(pair.difference());
+    differences_.insert(difference);
+    for (const Atom& atom : atoms_of(*query)) paired_.insert(atom);
+    auto replaced = substitute(sum_, Atom(pair.key), sum(*query, {.terms = {{{{difference}}, 1}}}, -1));
     replaced_ = replaced_ && replaced.has_value();
     if (replaced) sum_ = *std::move(replaced);
   }
@@ -119,47 +121,40 @@ class Differences {
   [[nodiscard]] std::pair<Monomial, Monomial> split(const Monomial& monomial) const {
     Monomial weight;
     Monomial differences;
-    for (const auto& [text, exponent] : monomial) (differences_.contains(text) ? differences : weight)[text] = exponent;
+    for (const Power& power : monomial) (differences_.contains(power.atom) ? differences : weight).push_back(power);
     return {std::move(weight), std::move(differences)};
-  }
-
-  [[nodiscard]] bool varies_with(const Monomial& monomial, bool (Dependence::*side_only)() const noexcept) const {
-    return std::ranges::all_of(
-        monomial, [&](const auto& power) { return (dependence(sum_.atoms.at(power.first)).*side_only)(); });
   }
 
   /// What multiplies differences: values that are computed ahead and not paired.
   [[nodiscard]] bool may_weigh(const Monomial& weight) const {
-    return std::ranges::none_of(weight, [&](const auto& power) {
-      return paired_.contains(power.first) || dependence(sum_.atoms.at(power.first)).mixed();
+    return std::ranges::none_of(weight, [&](const Power& power) {
+      return paired_.contains(power.atom) || dependence(power.atom.expr()).mixed();
     });
   }
 
-  [[nodiscard]] Expr weighted_sum(const std::map<Monomial, SumOfProducts>& by_weight) const {
+  [[nodiscard]] static Expr weighted_sum(const std::map<Monomial, SumOfProducts>& by_weight) {
     std::optional<Expr> result;
     for (const auto& [weight, differences] : by_weight) {
-      const SumOfProducts factor{.terms = {{weight, 1}}, .atoms = sum_.atoms};
-      const Expr group = weight.empty() ? to_expr(differences) : to_expr(factor) * to_expr(differences);
+      const Expr sum = to_expr(differences);
+      const Expr group = weight.empty() ? sum : to_expr({.terms = {{weight, 1}}}) * sum;
       result = result ? *result + group : group;
     }
     return *result;
   }
 
   SumOfProducts sum_;
-  std::set<std::string> differences_;
-  std::set<std::string> paired_;  ///< query values that differences are made of
+  std::set<Atom> differences_;
+  std::set<Atom> paired_;  ///< query values that differences are made of
   bool replaced_ = true;
 };
 
 }  // namespace
 
-std::optional<DifferenceForm> in_differences(const Expr& expr) {
-  const auto written_out = expand(expr);
-  if (!written_out) return std::nullopt;
+std::optional<DifferenceForm> in_differences(const SumOfProducts& polynomial) {
   std::optional<DifferenceForm> best;
   try {
-    for (const auto& pairs : pairings(*written_out)) {
-      auto found = Differences(*written_out, pairs).form();
+    for (const auto& pairs : pairings(polynomial)) {
+      auto found = Differences(polynomial, pairs).form();
       const auto size = [](const DifferenceForm& form) {
         return form.differences.node().nodes + form.query_only.node().nodes + form.key_only.node().nodes;
       };

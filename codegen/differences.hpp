@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "codegen/sum_of_products.hpp"
 #include "flashbias/bias.hpp"
 
 namespace flashbias::codegen {
@@ -16,6 +17,6 @@ struct DifferenceForm {
 
 /// What is paired: a query input with a key input of as many components, and the indices. However the polynomial was
 /// written, the result is the same. Nothing where there is no such form.
-[[nodiscard]] std::optional<DifferenceForm> in_differences(const Expr& expr);
+[[nodiscard]] std::optional<DifferenceForm> in_differences(const SumOfProducts& polynomial);
 
 }  // namespace flashbias::codegen

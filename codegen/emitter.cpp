@@ -10,6 +10,7 @@
 #include "codegen/main_loop.hpp"
 #include "codegen/mask_emitter.hpp"
 #include "codegen/wgmma_emitter.hpp"
+#include "flashbias/error.hpp"
 #include "flashbias/source.hpp"
 
 namespace flashbias {
@@ -92,7 +93,7 @@ std::string part_type(const codegen::BiasProgram& program) {
 
 codegen::Choices choices(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
-  const codegen::BiasProgram program = codegen::lower_bias(config);
+  const codegen::BiasProgram& program = *plan.program;
   const char* query_rows = plan.tile.query_in_registers ? "RegisterRows" : "SharedRows";
   return {
       {"config.cuh", constants(plan)},
@@ -121,6 +122,8 @@ codegen::Choices choices(const KernelPlan& plan) {
 }  // namespace
 
 KernelSource emit(const KernelPlan& plan) {
+  if (!plan.program)
+    throw Error(ErrorCode::invalid_argument, "emit: the plan has no program; make plans with flashbias::plan(config)");
   const char* main_loop = is_hopper(plan) ? "hopper/forward.cuh" : "forward.cuh";
   std::string text = header(plan) + codegen::inline_templates(main_loop, choices(plan));
   text +=

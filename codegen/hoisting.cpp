@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "codegen/bias_program.hpp"
 #include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"

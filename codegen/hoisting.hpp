@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "codegen/bias_program.hpp"
+#include "flashbias/bias.hpp"
 
 namespace flashbias::codegen {
 
@@ -24,6 +24,9 @@ struct HoistedScore {
   std::vector<Expr> key_factors;   ///< likewise
 };
 
+struct BiasProgram;
+
+/// What can be computed less often in the program's score, key column, diagonal and key factors.
 [[nodiscard]] HoistedScore hoist(const BiasProgram& program);
 
 }  // namespace flashbias::codegen

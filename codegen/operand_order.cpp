@@ -1,6 +1,7 @@
 #include "codegen/operand_order.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,11 +45,27 @@ int rank(const Expr& expr) {
   return varies.uniform() ? 0 : varies.query_only() ? 1 : 2;
 }
 
+/// By rank, then by text, which is made only of those that need it.
+struct Key {
+  Expr expr;
+  int rank = 0;
+  mutable std::optional<std::string> text{};
+
+  [[nodiscard]] bool operator<(const Key& other) const {
+    if (rank != other.rank) return rank < other.rank;
+    return !equal(expr, other.expr) && written() < other.written();
+  }
+  [[nodiscard]] const std::string& written() const {
+    if (!text) text = to_string(expr);
+    return *text;
+  }
+};
+
 void sort(std::vector<Expr>& exprs) {
-  std::vector<std::pair<std::pair<int, std::string>, Expr>> keyed;
-  for (const Expr& expr : exprs) keyed.push_back({{rank(expr), to_string(expr)}, expr});
-  std::ranges::stable_sort(keyed, {}, [](const auto& each) { return each.first; });
-  for (std::size_t i = 0; i < exprs.size(); ++i) exprs[i] = keyed[i].second;
+  std::vector<Key> keys;
+  for (const Expr& expr : exprs) keys.push_back({expr, rank(expr)});
+  std::stable_sort(keys.begin(), keys.end());
+  for (std::size_t i = 0; i < exprs.size(); ++i) exprs[i] = keys[i].expr;
 }
 
 Expr ordered_product(const Expr& product) {

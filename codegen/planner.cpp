@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 
 #include "codegen/bias_program.hpp"
 #include "codegen/inputs.hpp"
@@ -27,7 +28,8 @@ KernelPlan plan(const AttentionConfig& config) {
   if (resolved.arch.is_current_device())
     throw Error(ErrorCode::invalid_config,
                 "arch: a plan is made for a real architecture, such as sm_90a, not for \"current\"");
-  const codegen::BiasProgram program = codegen::lower_bias(resolved);
+  plan.program = std::make_shared<const codegen::BiasProgram>(codegen::lower_bias(resolved));
+  const codegen::BiasProgram& program = *plan.program;
   plan.terms = program.terms;
   plan.inputs = codegen::collect_inputs(resolved.bias, resolved.dtype);
   std::ranges::sort(plan.inputs, {}, &InputSpec::name);  // however the bias was written

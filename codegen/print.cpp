@@ -1,3 +1,4 @@
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -146,7 +147,7 @@ class Printer {
         text += node.integer != 0 ? "true" : "false";
         return;
       case Op::integer_literal:
-        append("{}", node.integer);
+        number(node.integer);
         return;
       case Op::real_literal:
         real_literal(node.real);
@@ -156,7 +157,9 @@ class Printer {
         return;
       case Op::component:
         print(node.args[0], Precedence::postfix);
-        append("[{}]", node.integer);
+        text += '[';
+        number(node.integer);
+        text += ']';
         return;
       case Op::negate:
         prefix('-', node.args[0]);
@@ -197,12 +200,15 @@ class Printer {
     const Expr& a = node.args[0];
     const Expr& b = node.args[1];
     print(as_typed(a, is_real_as_typed(b)), written.precedence);
-    append(" {} ", written.symbol);
+    text += ' ';
+    text += written.symbol;
+    text += ' ';
     print(as_typed(b, is_real_as_typed(a)), above(written.precedence));
   }
 
   void call(const ExprNode& node) {
-    append("{}(", function_name(node.op));
+    text += function_name(node.op);
+    text += '(';
     switch (node.op) {
       case Op::head_scalar:
       case Op::query_input:
@@ -249,9 +255,12 @@ class Printer {
       return;
     }
     const std::size_t start = text.size();
-    append("{}", value);
+    fmt::format_to(std::back_inserter(text), FMT_COMPILE("{}"), value);
     if (text.find_first_of(".e", start) == std::string::npos) text += ".0";
   }
+
+  /// Printing makes most of the keys that passes sort by, so that it goes without a format where it can.
+  void number(std::int64_t value) { text += fmt::format_int(value).c_str(); }
 
   template <typename... Args>
   void append(fmt::format_string<Args...> format, Args&&... args) {

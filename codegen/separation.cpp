@@ -1,10 +1,10 @@
 #include "codegen/separation.hpp"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "codegen/rewrite.hpp"
-#include "codegen/sum_of_products.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -41,12 +41,12 @@ struct SplitMonomial {
 };
 
 /// Nothing where an atom varies with both query and key.
-std::optional<SplitMonomial> split(const SumOfProducts& sum, const Monomial& monomial) {
+std::optional<SplitMonomial> split(const Monomial& monomial) {
   SplitMonomial result;
-  for (const auto& [text, exponent] : monomial) {
-    const Dependence varies = dependence(sum.atoms.at(text));
+  for (const Power& power : monomial) {
+    const Dependence varies = dependence(power.atom.expr());
     if (varies.mixed()) return std::nullopt;
-    (varies.uniform() ? result.uniform : varies.query_only() ? result.query : result.key)[text] = exponent;
+    (varies.uniform() ? result.uniform : varies.query_only() ? result.query : result.key).push_back(power);
   }
   return result;
 }
@@ -60,14 +60,14 @@ class CoefficientMatrix {
   }
 
   /// Pivot columns times the rows of the reduced echelon form: the matrix, in as few products as its rank.
-  [[nodiscard]] std::vector<Separation::Factor> factor(const std::map<std::string, Expr>& atoms) const {
+  [[nodiscard]] std::vector<Separation::Factor> factor() const {
     const Matrix full = dense();
     Matrix reduced = full;
     const std::vector<std::size_t> pivots = eliminate(reduced);
     std::vector<Separation::Factor> factors;
     for (std::size_t r = 0; r < pivots.size(); ++r) {
-      SumOfProducts query{.terms = {}, .atoms = atoms};
-      SumOfProducts key = query;
+      SumOfProducts query;
+      SumOfProducts key;
       std::size_t i = 0;
       for (const auto& [monomial, entries] : rows_) {
         const mpq_class& coefficient = full[i++][pivots[r]];
@@ -100,38 +100,50 @@ class CoefficientMatrix {
   std::map<Monomial, int> columns_;
 };
 
-std::optional<Separation> separate(const SumOfProducts& sum) {
-  SumOfProducts query_only{.terms = {}, .atoms = sum.atoms};
-  SumOfProducts key_only = query_only;
+std::optional<Separation> separate_or_throw(const SumOfProducts& sum) {
+  SumOfProducts query_only;
+  SumOfProducts key_only;
   CoefficientMatrix uniform_with_query;
   CoefficientMatrix uniform_with_key;
+  bool has_uniform = false;
   for (const auto& [monomial, coefficient] : sum.terms) {
-    const auto parts = split(sum, monomial);
+    const auto parts = split(monomial);
     if (!parts) return std::nullopt;
     if (parts->key.empty()) {
       query_only.terms[monomial] = coefficient;
     } else if (parts->query.empty()) {
       key_only.terms[monomial] = coefficient;
     } else {
+      has_uniform |= !parts->uniform.empty();
       uniform_with_query.add(product(parts->query, parts->uniform), parts->key, coefficient);
       uniform_with_key.add(parts->query, product(parts->key, parts->uniform), coefficient);
     }
   }
-  auto factors = uniform_with_query.factor(sum.atoms);
-  if (auto others = uniform_with_key.factor(sum.atoms); others.size() < factors.size()) factors = std::move(others);
+  auto factors = uniform_with_query.factor();
+  if (has_uniform)
+    if (auto others = uniform_with_key.factor(); others.size() < factors.size()) factors = std::move(others);
   return Separation{to_expr(query_only), to_expr(key_only), std::move(factors)};
 }
 
 }  // namespace
 
-std::optional<Separation> separate(const Expr& expr) {
-  const auto sum = expand(expr);
-  if (!sum) return std::nullopt;
+bool is_separable(const SumOfProducts& sum) {
+  return std::ranges::none_of(sum.terms, [](const auto& term) {
+    return std::ranges::any_of(term.first, [](const Power& power) { return dependence(power.atom.expr()).mixed(); });
+  });
+}
+
+std::optional<Separation> separate(const SumOfProducts& sum) {
   try {
-    return separate(*sum);
+    return separate_or_throw(sum);
   } catch (const Error&) {  // a factor that is longer than an expression may be
     return std::nullopt;
   }
+}
+
+std::optional<Separation> separate(const Expr& expr) {
+  const auto sum = expand(expr);
+  return sum ? separate(*sum) : std::nullopt;
 }
 
 }  // namespace flashbias::codegen

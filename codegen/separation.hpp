@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "codegen/sum_of_products.hpp"
 #include "flashbias/bias.hpp"
 
 namespace flashbias::codegen {
@@ -25,5 +26,9 @@ struct Separation {
 /// Exact in the rationals: coefficients are compared and eliminated without rounding. Nothing for an expression that is
 /// no finite sum of products of query and key terms, or too large a one.
 [[nodiscard]] std::optional<Separation> separate(const Expr& expr);
+[[nodiscard]] std::optional<Separation> separate(const SumOfProducts& sum);
+
+/// Whether no atom of the sum varies with both query and key.
+[[nodiscard]] bool is_separable(const SumOfProducts& sum);
 
 }  // namespace flashbias::codegen

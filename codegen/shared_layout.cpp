@@ -39,8 +39,7 @@ int swizzled_tile_bytes(int rows, int columns) {
 
 /// What the bias keeps behind its factors, of `stages` tiles of keys.
 Layout bias_layout(const Tile& tile, int stages, const BiasProgram& program, Layout layout) {
-  if (const int words = key_term_words(program, hoist(program)); words > 0)
-    layout.add(stages * words * tile.block_k * 4, 8);
+  if (const int words = key_term_words(program); words > 0) layout.add(stages * words * tile.block_k * 4, 8);
   if (program.has_diagonal()) layout.add(stages * (tile.block_q + tile.block_k - 1) * 4, 4);
   for (const SharedTable& table : shared_tables(program)) layout.add(table.entries * 4, 4);
   return layout;
@@ -58,12 +57,12 @@ std::vector<SharedTable> shared_tables(const BiasProgram& program) {
       tables.push_back({e.node().name, entries});
     for (const Expr& arg : e.node().args) visit(arg);
   };
-  visit(hoist(program).score);
+  visit(program.hoisted.score);
   return tables;
 }
 
-int key_term_words(const BiasProgram& program, const HoistedScore& hoisted) {
-  return static_cast<int>(hoisted.key.size()) + (program.has_key_column() ? 1 : 0);
+int key_term_words(const BiasProgram& program) {
+  return static_cast<int>(program.hoisted.key.size()) + (program.has_key_column() ? 1 : 0);
 }
 
 int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "codegen/bias_program.hpp"
-#include "codegen/hoisting.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias::codegen {
@@ -14,7 +13,7 @@ struct SharedTable {
 [[nodiscard]] std::vector<SharedTable> shared_tables(const BiasProgram& program);
 
 /// 4-byte numbers a key that the hoisted score keeps in shared memory.
-[[nodiscard]] int key_term_words(const BiasProgram& program, const HoistedScore& hoisted);
+[[nodiscard]] int key_term_words(const BiasProgram& program);
 
 /// sizeof(SharedStorage) in the generated source, which asserts it.
 [[nodiscard]] int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);

@@ -78,8 +78,7 @@ class Expander {
 
   SumOfProducts atom(const Expr& expr) {
     count(static_cast<std::size_t>(expr.node().nodes));  // its text is as long
-    const std::string text = to_string(expr);
-    return {.terms = {{{{text, 1}}, 1}}, .atoms = {{text, expr}}};
+    return {.terms = {{{{Atom(expr)}}, 1}}};
   }
 
   SumOfProducts add(SumOfProducts a, const SumOfProducts& b, int sign) {
@@ -107,16 +106,10 @@ class Expander {
   /// Addition formulas, where the argument is something of the query plus something of the key.
   SumOfProducts function_of_sum(const Expr& e) {
     const SumOfProducts argument = expand(e.arg(0));
-    SumOfProducts query{.terms = {}, .atoms = argument.atoms};
-    SumOfProducts key = query;
+    SumOfProducts query;
+    SumOfProducts key;
     for (const auto& [monomial, coefficient] : argument.terms) {
-      Dependence varies;
-      for (const auto& [text, exponent] : monomial) {
-        const Dependence of_atom = dependence(argument.atoms.at(text));
-        varies.query |= of_atom.query;
-        varies.key |= of_atom.key;
-        varies.pair |= of_atom.pair;
-      }
+      const Dependence varies = dependence(monomial);
       if (varies.mixed()) return atom(with_args(e, {to_expr(argument)}));
       (varies.query_only() ? query : key).terms[monomial] = coefficient;
     }
@@ -145,10 +138,10 @@ Expr power(const Expr& base, int exponent) {
   return result;
 }
 
-Expr term(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& coefficient) {
+Expr term(const Monomial& monomial, const mpq_class& coefficient) {
   std::optional<Expr> result;
-  for (const auto& [text, exponent] : monomial) {
-    const Expr factor = power(real(sum.atoms.at(text)), exponent);
+  for (const auto& [atom, exponent] : monomial) {
+    const Expr factor = power(real(atom.expr()), exponent);
     result = result ? *result * factor : factor;
   }
   if (!result) return {coefficient.get_d()};
@@ -158,37 +151,62 @@ Expr term(const SumOfProducts& sum, const Monomial& monomial, const mpq_class& c
 
 }  // namespace
 
-Monomial product(Monomial a, const Monomial& b) {
-  for (const auto& [text, exponent] : b) a[text] += exponent;
-  return a;
+Monomial product(const Monomial& a, const Monomial& b) {
+  Monomial result;
+  result.reserve(a.size() + b.size());
+  auto next = b.begin();
+  for (const Power& power : a) {
+    while (next != b.end() && next->atom < power.atom) result.push_back(*next++);
+    result.push_back(power);
+    if (next != b.end() && next->atom == power.atom) result.back().exponent += (next++)->exponent;
+  }
+  result.insert(result.end(), next, b.end());
+  return result;
+}
+
+Dependence dependence(const Monomial& monomial) {
+  Dependence result;
+  for (const Power& power : monomial) {
+    const Dependence varies = dependence(power.atom.expr());
+    result.query |= varies.query;
+    result.key |= varies.key;
+    result.pair |= varies.pair;
+  }
+  return result;
 }
 
 SumOfProducts sum(SumOfProducts a, const SumOfProducts& b, int sign) {
-  a.atoms.insert(b.atoms.begin(), b.atoms.end());
   for (const auto& [monomial, coefficient] : b.terms) {
-    mpq_class& total = a.terms[monomial];
-    total += sign * coefficient;
-    if (total == 0) a.terms.erase(monomial);
+    const auto [total, is_new] = a.terms.try_emplace(monomial, sign * coefficient);
+    if (is_new) continue;
+    total->second += sign * coefficient;
+    if (total->second == 0) a.terms.erase(total);
   }
   return a;
 }
 
 SumOfProducts product(const SumOfProducts& a, const SumOfProducts& b) {
-  SumOfProducts result{.terms = {}, .atoms = a.atoms};
-  result.atoms.insert(b.atoms.begin(), b.atoms.end());
+  SumOfProducts result;
   for (const auto& [left, left_coefficient] : a.terms)
     for (const auto& [right, right_coefficient] : b.terms) {
-      const Monomial monomial = product(left, right);
-      mpq_class& total = result.terms[monomial];
-      total += left_coefficient * right_coefficient;
-      if (total == 0) result.terms.erase(monomial);
+      const auto total = result.terms.try_emplace(product(left, right)).first;
+      total->second += left_coefficient * right_coefficient;
+      if (total->second == 0) result.terms.erase(total);
     }
   return result;
 }
 
 std::optional<SumOfProducts> expand(const Expr& expr) {
   try {
-    return Expander().expand(simplify(expr, /*causal=*/false));
+    return expand_simplified(simplify(expr, /*causal=*/false));
+  } catch (const Error&) {  // longer than an expression may be
+    return std::nullopt;
+  }
+}
+
+std::optional<SumOfProducts> expand_simplified(const Expr& expr) {
+  try {
+    return Expander().expand(expr);
   } catch (const TooLarge&) {
     return std::nullopt;
   } catch (const Error&) {  // an atom that is longer written out than an expression may be
@@ -198,7 +216,7 @@ std::optional<SumOfProducts> expand(const Expr& expr) {
 
 Expr to_expr(const SumOfProducts& sum) {
   std::vector<Expr> addends;
-  for (const auto& [monomial, coefficient] : sum.terms) addends.push_back(term(sum, monomial, coefficient));
+  for (const auto& [monomial, coefficient] : sum.terms) addends.push_back(term(monomial, coefficient));
   return sum_of(addends);
 }
 

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "codegen/cost_model.hpp"
-#include "codegen/differences.hpp"
 #include "codegen/error_bound.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/inputs.hpp"
@@ -69,13 +68,17 @@ std::string names_of_inputs_without_range(const Expr& expr) {
 
 class Analyser {
  public:
-  Analyser(const Expr& value, const AttentionConfig& config, double error_budget)
-      : value_(value), config_(config), error_budget_(error_budget), model_(cost_model(config.arch)) {}
+  Analyser(const Expr& value, const AttentionConfig& config, double error_budget, Algebra& algebra)
+      : value_(value),
+        config_(config),
+        error_budget_(error_budget),
+        algebra_(algebra),
+        model_(cost_model(config.arch)) {}
 
   TermAnalysis run() {
     term_.supplied = supplied_factors(value_, config_.dtype);
     term_.slope = kv_slope(value_);
-    term_.separation = separate(value_);
+    term_.separation = algebra_.separation(value_);
     term_.compares = compares_query_and_key(value_);
     as_key_column();
     in_registers();
@@ -100,32 +103,35 @@ class Analyser {
                         longest, kMaxDotInRegisters));
       return;
     }
-    term_.score = with_ordered_operands(write_out_dots(value_));
-    if (term_.separation && !term_.slope && !use_differences()) use_products();
+    const bool is_sum_of_products = term_.separation && !term_.slope;
+    if (!is_sum_of_products || (!use_differences() && !use_products()))
+      term_.score = with_ordered_operands(write_out_dots(value_));
     const Lowering lowering = score_lowering(term_.score);
     const double cost = register_cost(term_.score, model_);
     offer(lowering, lowering == Lowering::dense ? cost + model_.global_read : cost);
   }
 
   bool use_differences() {
-    auto form = in_differences(value_);
+    if (term_.supplied) return false;
+    const auto& form = algebra_.differences(value_);
     if (!form) return false;
-    term_.score = std::move(form->differences);
-    term_.query_only = std::move(form->query_only);
-    term_.key_only = std::move(form->key_only);
+    term_.score = form->differences;
+    term_.query_only = form->query_only;
+    term_.key_only = form->key_only;
     term_.compares = true;
     return true;
   }
 
   /// Products of a row's and a key's values, where these are exact enough or what the score is made of anyway.
-  void use_products() {
+  bool use_products() {
     const bool exact = error_of_products(*term_.separation) <= error_budget_;
-    if (!exact && term_.compares) return;
+    if (!exact && term_.compares) return false;
     std::optional<Expr> sum;
     for (const auto& [query, key] : term_.separation->factors) sum = sum ? *sum + query * key : query * key;
     term_.score = sum.value_or(Expr());
     term_.query_only = term_.separation->query_only;
     term_.key_only = term_.separation->key_only;
+    return true;
   }
 
   void on_diagonals() {
@@ -182,6 +188,7 @@ class Analyser {
   const Expr& value_;
   const AttentionConfig& config_;
   double error_budget_;
+  Algebra& algebra_;
   CostModel model_;
   TermAnalysis term_;
 };
@@ -209,8 +216,8 @@ Expr write_out_dots(const Expr& expr) {
   });
 }
 
-TermAnalysis analyse_term(const Expr& value, const AttentionConfig& config, double error_budget) {
-  return Analyser(value, config, error_budget).run();
+TermAnalysis analyse_term(const Expr& value, const AttentionConfig& config, double error_budget, Algebra& algebra) {
+  return Analyser(value, config, error_budget, algebra).run();
 }
 
 }  // namespace flashbias::codegen

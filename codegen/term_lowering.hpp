@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/algebra.hpp"
 #include "codegen/separation.hpp"
 #include "codegen/split_factors.hpp"
 #include "flashbias/config.hpp"
@@ -36,7 +37,8 @@ struct TermAnalysis {
 };
 
 /// Of a real value whose lowering may change a score by at most `error_budget`.
-[[nodiscard]] TermAnalysis analyse_term(const Expr& value, const AttentionConfig& config, double error_budget);
+[[nodiscard]] TermAnalysis analyse_term(const Expr& value, const AttentionConfig& config, double error_budget,
+                                        Algebra& algebra);
 
 /// The product of two whole inputs, which their owner supplies as factors.
 [[nodiscard]] std::optional<FactorTerm> supplied_factors(const Expr& expr, DType dtype_of_q);

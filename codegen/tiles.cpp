@@ -10,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "codegen/hoisting.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/window.hpp"
@@ -139,7 +138,7 @@ int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProg
   constexpr int kTableAddress = 4;
   constexpr int kPairRows = 32;
   const int row_slots = tile.block_q / (8 * tile.warps);
-  int count = row_slots * static_cast<int>(hoist(program).row.size());
+  int count = row_slots * static_cast<int>(program.hoisted.row.size());
   count += kTableAddress * static_cast<int>(shared_tables(program).size());
   for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
     count += input.kind == Op::pair_input ? kPairRows : 0;

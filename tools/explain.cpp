@@ -13,10 +13,15 @@ namespace {
 struct Options {
   ConfigFlags config;
   bool json = false;
+  bool passes = false;
 };
 
 void explain_config(const Options& options) {
   const auto decided = plan(options.config.config());
+  if (options.passes) {
+    fmt::print("{}", explain_passes(decided));
+    return;
+  }
   fmt::print("{}", options.json ? explain_json(decided) + '\n' : explain(decided));
 }
 
@@ -27,7 +32,8 @@ void add_explain(CLI::App& app) {
       app.add_subcommand("explain", "Print the plan for a config: each term of the bias, its lowering and why");
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
-  verb->add_flag("--json", options->json, "for programs");
+  auto* json = verb->add_flag("--json", options->json, "for programs");
+  verb->add_flag("--passes", options->passes, "print the bias after each pass of the planner instead")->excludes(json);
   verb->callback([options] { explain_config(*options); });
 }
 

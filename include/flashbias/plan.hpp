@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,10 @@
 #include "flashbias/config.hpp"
 
 namespace flashbias {
+
+namespace codegen {
+struct BiasProgram;
+}
 
 /// A way to execute a term, taken or not.
 struct Alternative {
@@ -82,6 +87,8 @@ struct KernelPlan {
   Range softmax_scale{0x1p-40, 0x1p40};       ///< for which the kernel is exact
   /// Tokens that a declared range of q_index or kv_index leaves.
   std::optional<std::int64_t> max_q_length{}, max_kv_length{};
+  /// What the bias became: the emitter writes it down. Opaque, and shared by copies of the plan.
+  std::shared_ptr<const codegen::BiasProgram> program{};
 };
 
 /// Decides. config.arch must be a real architecture. Throws Error(invalid_config).
@@ -89,7 +96,11 @@ struct KernelPlan {
 
 /// The plan for people: each term, its lowering, the reason, the tile, shared memory, inputs.
 [[nodiscard]] std::string explain(const KernelPlan& plan);
-/// The same as JSON.
+/// The bias after each pass of the planner over it: addends that have found no place in the kernel yet, and the places
+/// of the others (query row, key column, diagonal, score, factors). They always add up to the bias as typed. Throws
+/// Error(invalid_config) as `plan` does.
+[[nodiscard]] std::string explain_passes(const KernelPlan& plan);
+/// What `explain` gives, as JSON.
 [[nodiscard]] std::string explain_json(const KernelPlan& plan);
 
 }  // namespace flashbias

@@ -1,7 +1,6 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -10,12 +9,14 @@
 #include "flashbias/cache.hpp"
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
+#include "tests/codegen/random_bias.hpp"
 #include "tests/codegen/sampled_inputs.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
 using namespace bias;
+using testing::RandomBias;
 using testing::SampledInputs;
 
 constexpr std::int64_t kOrigin = 2;  ///< where the block of the sample counts positions from
@@ -31,95 +32,6 @@ Expr sum_of(const BiasProgram& program) {
   return rewrite(sum,
                  [](const Expr& e) { return e.op() == Op::named && e.node().name == "kv_origin" ? Expr(kOrigin) : e; });
 }
-
-/// Biases of all kinds: some of their terms separable, some with ranges, some masks.
-class RandomBias {
- public:
-  explicit RandomBias(unsigned seed) : random_(seed) {}
-
-  Expr operator()() {
-    Expr sum = term();
-    for (int count = below(4); count > 0; --count) sum = below(4) == 0 ? sum - term() : sum + term();
-    return sum;
-  }
-
-  Expr polynomial(int depth) {
-    if (depth == 0) return leaf();
-    switch (below(4)) {
-      case 0:
-        return polynomial(depth - 1) + polynomial(depth - 1);
-      case 1:
-        return polynomial(depth - 1) - polynomial(depth - 1);
-      case 2:
-        return polynomial(depth - 1) * polynomial(depth - 1);
-      default:
-        return -polynomial(depth - 1) / 4.0;
-    }
-  }
-
-  int below(int end) { return std::uniform_int_distribution(0, end - 1)(random_); }
-
- private:
-  Expr ranged(const Expr& input) { return below(2) == 0 ? input : input.range(-1, 1); }
-
-  Expr leaf() {
-    switch (below(10)) {
-      case 0:
-      case 1:
-        return ranged(query_input("x", 3))[below(3)];
-      case 2:
-      case 3:
-        return ranged(key_input("y", 3))[below(3)];
-      case 4:
-        return ranged(query_input("w"));
-      case 5:
-        return ranged(key_input("m"));
-      case 6:
-        return ranged(head_scalar("a"));
-      case 7:
-        return real(below(2) == 0 ? q_index() : kv_index()) * 0.125;
-      default:
-        return {below(9) * 0.25 - 1};
-    }
-  }
-
-  Expr mixed() {
-    const Expr difference = query_input("x", 3) - key_input("y", 3);
-    switch (below(9)) {
-      case 0:
-        return -head_scalar("a") * abs(q_position() - kv_index());
-      case 1:
-        return -query_input("w") * dot(difference, difference);
-      case 2:
-        return log(1.0 + dot(difference, difference));
-      case 3:
-        return exp(0.5 * (query_input("w") - key_input("m")));
-      case 4:
-        return cos(head_scalar("b") * (q_index() - kv_index()));
-      case 5:
-        return table("t", SampledInputs::kEntries, min(max(kv_index() - q_index() + 4, 0), 7));
-      case 6:
-        return pair_input("p", DType::f32);
-      case 7:
-        return select(key_input("mask", 1, DType::u8) == 0, -infinity(), 0.0);
-      default:
-        return select(abs(q_index() - kv_index()) < 3 + below(4), polynomial(1), -infinity());
-    }
-  }
-
-  Expr term() {
-    switch (below(4)) {
-      case 0:
-        return mixed();
-      case 1:
-        return polynomial(1) * mixed();
-      default:
-        return polynomial(3);
-    }
-  }
-
-  std::mt19937 random_;
-};
 
 /// Another writing of the same value: sums and products reordered and regrouped, products of sums written out.
 Expr rewritten(const Expr& expr, RandomBias& random) {

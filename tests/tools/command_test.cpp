@@ -83,6 +83,14 @@ TEST_CASE("command: emit -o writes the same text, or says that it cannot") {
   CHECK(contains(failed.error, "cannot write /nonexistent/kernel.cu"));
 }
 
+TEST_CASE("command: explain --passes prints the bias after each pass") {
+  const auto result = run_command("explain --bias alibi --arch sm_80 --passes");
+  CHECK(result.status == 0);
+  CHECK(contains(result.out, "bias as typed\n    addend            alibi()"));
+  CHECK(contains(result.out, "hoisting: "));
+  CHECK(run_command("explain --bias alibi --arch sm_80 --passes --json").status == 2);
+}
+
 TEST_CASE("command: explain --json is JSON") {
   const auto result = run_command("explain --bias alibi --arch sm_80 --json");
   CHECK(nlohmann::json::accept(result.out));
