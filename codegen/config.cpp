@@ -8,6 +8,7 @@
 #include "codegen/hash.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/provable_mistakes.hpp"
+#include "codegen/ranges.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias {
@@ -41,7 +42,7 @@ void validate_bias(const AttentionConfig& config) {
                                                        "numbers a token in one input of several dims",
                                                        inputs, kMaxInputs));
   }
-  codegen::reject_provable_mistakes(config.bias);
+  codegen::reject_provable_mistakes(codegen::spread_declared_ranges(config.bias));
 }
 
 }  // namespace

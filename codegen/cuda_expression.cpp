@@ -102,9 +102,8 @@ class Writer {
 
   Text table(const Expr& e) {
     const std::int64_t entries = e.node().integer;
-    const auto bounds = interval(e.arg(0));
     std::string index = text_of(e.arg(0)).text;
-    if (!bounds || bounds->low < 0 || bounds->high >= entries)
+    if (!index_stays_inside(e))
       index = fmt::format("min(max({}, 0), {})", index, entries - 1);  // outside indices mean the nearest entry
     if (scope_.tables_in_shared_memory && entries <= kMaxSharedTableEntries)
       return {fmt::format("storage.{}_table[{}]", e.node().name, index)};
@@ -178,6 +177,8 @@ class Writer {
         return call(e, "sinf");
       case Op::cos:
         return call(e, "cosf");
+      case Op::atan2:
+        return call(e, "atan2f");
       case Op::to_real:
         return call(e, "static_cast<float>");
       case Op::less:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <unordered_map>
 
 #include "codegen/by_structure.hpp"
@@ -16,6 +17,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// CUDA's expf, logf, sinf, cosf and sqrtf stay within two units of the last place of a result (CUDA C++ Programming
 /// Guide, mathematical functions); an absolute 2^-22 for those whose results are at most 1.
 constexpr double kFunctionRounding = 4 * kF32Rounding;
+/// atan2f stays within three units.
+constexpr double kAngleRounding = 6 * kF32Rounding;
 
 /// 0 times infinity is 0 here: a factor that is surely 0 makes a product of 0.
 double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
@@ -84,6 +87,27 @@ F32Value square_root(const F32Value& a) {
   return result;
 }
 
+/// The angle of (x, y). It jumps across the negative half of the x axis, and may be anything near the origin.
+F32Value angle(const F32Value& y, const F32Value& x) {
+  constexpr double kPi = std::numbers::pi;
+  F32Value result = exact(-kPi, kPi);
+  if (x.low >= 0) result = exact(y.low >= 0 ? 0 : -kPi / 2, y.high <= 0 ? 0 : kPi / 2);
+  const double rounding = result.magnitude() * kAngleRounding;
+  const double moved = std::hypot(x.error, y.error);
+  if (moved == 0) {
+    result.error = rounding;
+    return result;
+  }
+  const auto least = [](const F32Value& a) {
+    return a.low <= 0 && a.high >= 0 ? 0 : std::min(std::abs(a.low), std::abs(a.high));
+  };
+  const double distance = std::hypot(least(x), least(y));
+  const bool may_jump = x.low - x.error < 0 && y.low - y.error <= 0 && y.high + y.error >= 0;
+  // The chord is at most `moved`, and an angle at most pi / 2 times its sine.
+  result.error = may_jump || moved >= distance ? 2 * kPi : kPi / 2 * moved / distance + rounding;
+  return result;
+}
+
 class Evaluator {
  public:
   F32Value at(const Expr& expr) {
@@ -142,6 +166,8 @@ class Evaluator {
       case Op::sin:
       case Op::cos:
         return {-1, 1, std::min(2.0, at(e.arg(0)).error + kFunctionRounding)};
+      case Op::atan2:
+        return angle(at(e.arg(0)), at(e.arg(1)));
       case Op::select: {
         const F32Value a = at(e.arg(1));
         const F32Value b = at(e.arg(2));

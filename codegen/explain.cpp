@@ -1,9 +1,12 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 #include <vector>
 
+#include "codegen/index_algebra.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias {
@@ -46,16 +49,30 @@ std::string range_of(const InputSpec& input) {
   return input.range ? fmt::format(" from {} to {}", input.range->low, input.range->high) : "";
 }
 
-/// The approximations within an expression.
-void collect_approximations(const Expr& expr, std::vector<Expr>& found) {
-  if (expr.node().approximated) found.push_back(expr);
-  for (const Expr& arg : expr.node().args) collect_approximations(arg, found);
+template <class Predicate>
+void collect(const Expr& expr, const Predicate& predicate, std::vector<Expr>& found) {
+  if (predicate(expr)) found.push_back(expr);
+  for (const Expr& arg : expr.node().args) collect(arg, predicate, found);
 }
 
+/// The approximations within an expression.
 std::vector<Expr> approximations(const Expr& expr) {
   std::vector<Expr> found;
-  collect_approximations(expr, found);
+  collect(
+      expr, [](const Expr& e) { return e.node().approximated.has_value(); }, found);
   return found;
+}
+
+/// The tables whose index might leave them.
+std::string nearest_entries_of(const Expr& expr) {
+  std::vector<Expr> found;
+  collect(
+      expr, [](const Expr& e) { return e.op() == Op::table && !codegen::index_stays_inside(e); }, found);
+  std::set<std::string> lines;
+  for (const Expr& table : found)
+    lines.insert(fmt::format("        table {}: an index outside 0 to {} reads the nearest entry\n", table.node().name,
+                             table.node().integer - 1));
+  return fmt::format("{}", fmt::join(lines, ""));
 }
 
 }  // namespace
@@ -75,7 +92,7 @@ std::string explain(const KernelPlan& plan) {
   for (const TermPlan& term : plan.terms) {
     text +=
         fmt::format("bias:   {}\n        {}: {}\n", to_string(term.expression), to_string(term.lowering), term.reason);
-    text += alternatives_of(term);
+    text += alternatives_of(term) + nearest_entries_of(term.expression);
     for (const Expr& approximation : approximations(term.expression)) {
       const Expr& expr = *approximation.node().approximated;
       const auto& [q, k] = bias::factor_names(expr);

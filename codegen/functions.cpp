@@ -32,6 +32,12 @@ Expr select(Arguments& arguments) {
   return flashbias::select(condition, if_true, arguments.expression());
 }
 
+Expr clamp(Arguments& arguments) {
+  const Expr a = arguments.expression();
+  const Expr low = arguments.expression();
+  return flashbias::clamp(a, low, arguments.expression());
+}
+
 Expr head_scalar(Arguments& arguments) {
   std::string name = arguments.name();
   return bias::head_scalar(std::move(name), arguments.dtype(DType::f32));
@@ -111,12 +117,14 @@ constexpr std::array kFunctions{
     Function{"table", "name, entries, index[, dtype]", table},
     Function{"min", "a, b", binary<flashbias::min>},
     Function{"max", "a, b", binary<flashbias::max>},
+    Function{"clamp", "a, low, high", clamp},
     Function{"abs", "a", unary<flashbias::abs>},
     Function{"sqrt", "a", unary<flashbias::sqrt>},
     Function{"exp", "a", unary<flashbias::exp>},
     Function{"log", "a", unary<flashbias::log>},
     Function{"sin", "a", unary<flashbias::sin>},
     Function{"cos", "a", unary<flashbias::cos>},
+    Function{"atan2", "y, x", binary<flashbias::atan2>},
     Function{"real", "a", unary<flashbias::real>},
     Function{"select", "condition, if_true, if_false", select},
     Function{"dot", "a, b", binary<flashbias::dot>},

@@ -12,6 +12,9 @@ namespace {
 constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
 constexpr std::int64_t kCoefficientLimit = std::int64_t{1} << 31;
 
+/// Integers are of 32 bits in kernels.
+constexpr Interval kAnyInteger{-(std::int64_t{1} << 31), std::int64_t{1} << 31};
+
 std::int64_t* coefficient_of(Op leaf, LinearForm& form) {
   switch (leaf) {
     case Op::q_index:
@@ -69,6 +72,13 @@ std::optional<Interval> declared(const Expr& expr) {
                   static_cast<std::int64_t>(std::floor(std::min(range->high, 0x1p40)))};
 }
 
+std::optional<Interval> unchecked_interval(const Expr& expr);
+
+Interval interval_or_any(const Expr& expr) {
+  const bool is_bound = expr.op() == Op::minimum || expr.op() == Op::maximum;
+  return (is_bound ? unchecked_interval(expr) : interval(expr)).value_or(kAnyInteger);
+}
+
 std::optional<Interval> unchecked_interval(const Expr& expr) {
   switch (expr.op()) {
     case Op::integer_literal:
@@ -105,14 +115,15 @@ std::optional<Interval> unchecked_interval(const Expr& expr) {
     case Op::subtract:
     case Op::multiply:
     case Op::divide:
-    case Op::remainder:
-    case Op::minimum:
-    case Op::maximum: {
+    case Op::remainder: {
       const auto a = interval(expr.arg(0));
       const auto b = interval(expr.arg(1));
       if (a && b) return combine_intervals(expr, *a, *b);
       return std::nullopt;
     }
+    case Op::minimum:
+    case Op::maximum:  // which bound what is unbounded itself
+      return combine_intervals(expr, interval_or_any(expr.arg(0)), interval_or_any(expr.arg(1)));
     default:
       return std::nullopt;
   }
@@ -272,6 +283,11 @@ std::optional<Interval> interval(const Expr& expr) {
   // Beyond this, products could overflow and 32-bit code would wrap.
   if (!bounds || bounds->low <= -kCoefficientLimit || bounds->high >= kCoefficientLimit) return std::nullopt;
   return bounds;
+}
+
+bool index_stays_inside(const Expr& table) {
+  const auto index = interval(table.arg(0));
+  return index && index->low >= 0 && index->high < table.node().integer;
 }
 
 Direction direction_along_queries(const Expr& expr) {

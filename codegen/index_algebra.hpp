@@ -45,6 +45,9 @@ struct Interval {
 };
 [[nodiscard]] std::optional<Interval> interval(const Expr& expr);
 
+/// Whether the index of a table is proved to be one of its entries.
+[[nodiscard]] bool index_stays_inside(const Expr& table);
+
 enum class Direction : std::uint8_t { constant, rising, falling, mixed };
 
 /// How an integer expression changes with q_index, all else the same; mixed where that is not known.

@@ -20,6 +20,8 @@ int own_cost(Op op) {
     case Op::divide:
     case Op::remainder:
       return 8;
+    case Op::atan2:  // a division and a polynomial
+      return 24;
     default:
       return 1;
   }

@@ -134,6 +134,8 @@ Expr operator!(const Expr& a) {
 Expr min(const Expr& a, const Expr& b) { return arithmetic(Op::minimum, "min", a, b); }
 Expr max(const Expr& a, const Expr& b) { return arithmetic(Op::maximum, "max", a, b); }
 
+Expr clamp(const Expr& a, const Expr& low, const Expr& high) { return min(max(a, low), high); }
+
 Expr abs(const Expr& a) {
   if (is_boolean(a)) reject("abs", a, kBooleanIsNoNumber);
   return node(Op::absolute, a.type(), {a});
@@ -144,6 +146,11 @@ Expr exp(const Expr& a) { return real_function(Op::exp, "exp", a); }
 Expr log(const Expr& a) { return real_function(Op::log, "log", a); }
 Expr sin(const Expr& a) { return real_function(Op::sin, "sin", a); }
 Expr cos(const Expr& a) { return real_function(Op::cos, "cos", a); }
+
+Expr atan2(const Expr& y, const Expr& x) {
+  const Numbers numbers = match("atan2", y, x);
+  return node(Op::atan2, {ScalarType::real, numbers.type.dims}, {real(numbers.a), real(numbers.b)});
+}
 
 Expr real(const Expr& a) {
   if (a.type().scalar == ScalarType::real) return a;

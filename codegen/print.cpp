@@ -91,6 +91,8 @@ std::string_view function_name(Op op) {
       return "sin";
     case Op::cos:
       return "cos";
+    case Op::atan2:
+      return "atan2";
     case Op::to_real:
       return "real";
     case Op::select:

@@ -1,14 +1,19 @@
-// A bias of one's own: weather stations attend to each other by distance over the globe and by height.
+// A bias of one's own, in no library: weather stations attend to each other by their distance over the globe, each head
+// as far as a learned gate lets it.
 #include "common.hpp"
 
 using namespace flashbias;
 
-/// -strength[h] * (1 - cos(angle)) - |height difference in km|, the angle being that between the stations as seen from
-/// the centre of the Earth.
-Expr between_stations() {
-  const Expr cosine = dot(bias::query_input("q_unit", 3), bias::key_input("k_unit", 3));
-  const Expr climb = abs(bias::query_input("q_height") - bias::key_input("k_height"));
-  return -bias::head_scalar("strength") * (1.0 - cosine) - climb;
+/// -sigmoid(gate[h]) * (great-circle distance in units of 500 km) of positions on the unit sphere. The angle between
+/// two of them is 2 atan2(|x - y|, |x + y|), which f32 evaluates to its last digits for neighbours and for antipodes,
+/// where acos(x . y) loses half of them.
+Expr gated_great_circle() {
+  const Expr x = bias::query_input("q_unit", 3);
+  const Expr y = bias::key_input("k_unit", 3);
+  const auto length = [](const Expr& v) { return sqrt(dot(v, v)); };
+  const Expr angle = 2.0 * atan2(length(x - y), length(x + y));
+  const Expr gate = 1.0 / (1.0 + exp(-bias::head_scalar("gate")));
+  return -gate * (6371.0 / 500.0) * angle;
 }
 
 /// Points spread evenly over the sphere: a spiral that turns by the golden angle.
@@ -36,16 +41,13 @@ int main() {
   const example::Sizes sizes{.batch = 2, .heads = 8, .seqlen = 3000};
   AttentionConfig config;
   config.head_dim = 64;
-  config.bias = between_stations();
+  config.bias = gated_great_circle();
 
   return example::demonstrate(config, sizes, [&] {
     const auto units = stations(sizes.seqlen);
-    const auto heights = example::normal(DType::f32, {sizes.batch, sizes.seqlen});
-    double strength = 1;
     example::Inputs inputs;
     inputs["q_unit"] = inputs["k_unit"] = units;
-    inputs["q_height"] = inputs["k_height"] = heights;
-    inputs["strength"] = example::tensor(DType::f32, {sizes.heads}, [&] { return strength *= 2; });
+    inputs["gate"] = example::normal(DType::f32, {sizes.heads}, 2);
     return inputs;
   });
 }

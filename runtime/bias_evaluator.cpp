@@ -143,6 +143,8 @@ void BiasEvaluator::execute(const Instruction& instruction) {
       return reals([](double x, double) { return std::sin(x); });
     case Op::cos:
       return reals([](double x, double) { return std::cos(x); });
+    case Op::atan2:
+      return reals([](double y, double x) { return std::atan2(y, x); });
     case Op::to_real:
       for (std::size_t i = 0; i < instruction.dims; ++i) result[i].real = static_cast<double>(a[i].integer);
       return;

@@ -55,6 +55,7 @@ enum class Op : std::uint8_t {
   log,
   sin,
   cos,
+  atan2,
   to_real,  ///< integer or boolean -> real; inserted where an integer meets a real
   // Comparisons (of scalars) and logic give booleans.
   less,
@@ -166,12 +167,18 @@ struct ExprNode {
 [[nodiscard]] Expr operator!(const Expr& a);
 [[nodiscard]] Expr min(const Expr& a, const Expr& b);
 [[nodiscard]] Expr max(const Expr& a, const Expr& b);
+/// min(max(a, low), high), as which it prints.
+[[nodiscard]] Expr clamp(const Expr& a, const Expr& low, const Expr& high);
 [[nodiscard]] Expr abs(const Expr& a);
 [[nodiscard]] Expr sqrt(const Expr& a);
 [[nodiscard]] Expr exp(const Expr& a);
 [[nodiscard]] Expr log(const Expr& a);
 [[nodiscard]] Expr sin(const Expr& a);
 [[nodiscard]] Expr cos(const Expr& a);
+/// The angle of the point (x, y) in radians, -pi to pi; 0 at the origin. It gives inverse functions their digits where
+/// acos and asin of a rounded number lose half of them: the angle between unit vectors a and b is
+/// 2 atan2(|a - b|, |a + b|).
+[[nodiscard]] Expr atan2(const Expr& y, const Expr& x);
 [[nodiscard]] Expr real(const Expr& a);  ///< integer or boolean (false 0, true 1) as a real
 [[nodiscard]] Expr select(const Expr& condition, const Expr& if_true, const Expr& if_false);
 [[nodiscard]] Expr dot(const Expr& a, const Expr& b);
@@ -199,9 +206,10 @@ namespace bias {
 [[nodiscard]] Expr query_input(std::string name, int dims = 1, std::optional<DType> dtype = DType::f32);
 [[nodiscard]] Expr key_input(std::string name, int dims = 1, std::optional<DType> dtype = DType::f32);
 [[nodiscard]] Expr pair_input(std::string name, std::optional<DType> dtype = std::nullopt);
-/// A learned table of `entries` numbers a head, looked up at an integer expression that must stay in
-/// [0, entries): an index outside is clamped to the nearest entry, and one that is surely outside is refused when the
-/// config is validated.
+/// A learned table of `entries` numbers a head, looked up at an integer expression that should stay in [0, entries). Say
+/// `clamp(index, 0, entries - 1)` where it may not. Otherwise: an index that is provably outside at every score is
+/// refused, Error(invalid_config); what cannot be proved never reads other memory, but the nearest entry, as if it were
+/// clamped, and `explain` says so. Declared ranges (Expr::range) count in such proofs.
 [[nodiscard]] Expr table(std::string name, int entries, const Expr& index, std::optional<DType> dtype = DType::f32);
 
 // Named biases, written in the language.

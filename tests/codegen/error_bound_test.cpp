@@ -54,6 +54,8 @@ class InF32 {
         return std::sin(arg(0));
       case Op::cos:
         return std::cos(arg(0));
+      case Op::atan2:
+        return std::atan2(arg(0), arg(1));
       default:
         throw std::invalid_argument(to_string(e));
     }
@@ -90,7 +92,16 @@ class RandomReal {
       case 9:
         return exp(min(a, 2.0));
       case 10:
-        return below(2) == 0 ? sin(a) : cos(a);
+        switch (below(4)) {
+          case 0:
+            return sin(a);
+          case 1:
+            return cos(a);
+          case 2:
+            return atan2(a, (*this)(depth - 1));
+          default:  // where nothing jumps
+            return atan2(a, 0.5 + abs((*this)(depth - 1)));
+        }
       default:
         return max(a, (*this)(depth - 1));
     }

@@ -32,6 +32,28 @@ TEST_CASE("a table that no score reads within its entries is refused") {
   CHECK(says(refusal(alibi() + exp(table("t", 10, 10) * 2.0)), "table 't'"));
 }
 
+TEST_CASE("a declared range proves that an index is outside, wherever it is declared") {
+  const Expr level = query_input("level", 1, DType::i32);
+  CHECK(says(refusal(table("t", 4, level.range(5, 9))), "table 't' has entries 0 to 3, and its index"));
+  CHECK(says(refusal(table("t", 4, level) + level.range(5, 9)), "is 5 to 9: outside at every score"));
+  check_accepted(table("t", 4, level.range(3, 9)));
+}
+
+TEST_CASE("an index that may leave its table is clamped if asked, and reads the nearest entry otherwise") {
+  const auto reads_nearest = [](const Expr& bias) {
+    const std::string text = explain(plan({.head_dim = 64, .bias = bias, .arch = Arch{90}}));
+    return text.find("        table t: an index outside 0 to 9 reads the nearest entry\n") != std::string::npos;
+  };
+  const Expr index = query_input("level", 1, DType::i32) - key_input("level_k", 1, DType::i32);
+  CHECK(reads_nearest(table("t", 10, index)));
+  CHECK(reads_nearest(alibi() - table("t", 10, index) * table("t", 10, index + 1)));
+  CHECK_FALSE(reads_nearest(table("t", 10, clamp(index, 0, 9))));
+  CHECK(reads_nearest(table("t", 10, clamp(index, 0, 10))));
+  CHECK(reads_nearest(table("t", 10, min(index, 9))));
+  CHECK_FALSE(reads_nearest(table("t", 10, kv_index() % 10)));
+  CHECK_FALSE(reads_nearest(table("t", 10, key_input("level_k", 1, DType::i32).range(0, 9))));
+}
+
 TEST_CASE("a table that some score may read within its entries is clamped") {
   check_accepted(table("t", 10, kv_index()));
   check_accepted(table("t", 10, min(kv_index(), 0) + 9));

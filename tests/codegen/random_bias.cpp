@@ -51,7 +51,7 @@ Expr RandomBias::leaf() {
 
 Expr RandomBias::mixed() {
   const Expr difference = query_input("x", 3) - key_input("y", 3);
-  switch (below(9)) {
+  switch (below(10)) {
     case 0:
       return -head_scalar("a") * abs(q_position() - kv_index());
     case 1:
@@ -68,6 +68,8 @@ Expr RandomBias::mixed() {
       return pair_input("p", DType::f32);
     case 7:
       return select(key_input("mask", 1, DType::u8) == 0, -infinity(), 0.0);
+    case 8:
+      return head_scalar("b") * atan2(sqrt(dot(difference, difference)), 0.5 + query_input("w") * key_input("m"));
     default:
       return select(abs(q_index() - kv_index()) < 3 + below(4), polynomial(1), -infinity());
   }

@@ -34,7 +34,14 @@ Expr RandomExpr::number(int depth) {
     case 10:
       return log(number(next));
     case 11:
-      return below(2) == 0 ? sin(number(next)) : cos(number(next));
+      switch (below(3)) {
+        case 0:
+          return sin(number(next));
+        case 1:
+          return cos(number(next));
+        default:
+          return atan2(number(next), number(next));
+      }
     case 12:
       return real(below(2) == 0 ? condition(next) : number(next));
     case 13:

@@ -32,6 +32,9 @@ std::vector<Expr> all_biases() {
       select(abs(difference) < 100, -sqrt(abs(head_scalar("width") * real(difference))), -infinity()),
       log(1.0 + abs(head_scalar("gate")) *
                     dot(query_input("a", 2) - key_input("b", 2), query_input("a", 2) - key_input("b", 2))),
+      -head_scalar("gate") *
+          atan2(sqrt(dot(query_input("a", 3) - key_input("b", 3), query_input("a", 3) - key_input("b", 3))),
+                sqrt(dot(query_input("a", 3) + key_input("b", 3), query_input("a", 3) + key_input("b", 3)))),
       query_input("shift") + key_input("height") * head_scalar("gain"),
       approximate(window_relative_position(24, 24), 16) + approximate(-abs(difference), 5),
   };

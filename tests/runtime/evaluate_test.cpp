@@ -46,11 +46,16 @@ TEST_CASE("arithmetic is that of integers or of reals") {
   CHECK(value(real(j) / 4) == 1.25);
   CHECK(value(min(i, j)) == 3);
   CHECK(value(max(i, 3.5)) == 3.5);
+  CHECK(value(clamp(j, 0, 4)) == 4);
+  CHECK(value(clamp(-j, -1.5, 4)) == -1.5);
   CHECK(value(abs(i - j)) == 2);
   CHECK(value(abs(real(i) - 3.25)) == 0.25);
   CHECK(value(sqrt(i + 1)) == 2);
   CHECK(value(exp(log(real(j)))) == doctest::Approx(5));
   CHECK(value(sin(i) * sin(i) + cos(i) * cos(i)) == doctest::Approx(1));
+  CHECK(value(atan2(i - 4, 0)) == doctest::Approx(-std::acos(0.0)));
+  CHECK(value(atan2(0, i - j)) == doctest::Approx(std::acos(-1.0)));
+  CHECK(value(atan2(0 * i, 0)) == 0);
 }
 
 TEST_CASE("conditions select") {
