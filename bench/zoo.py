@@ -41,14 +41,14 @@ def config_fields(text):
 def bias_inputs(explanation, batch, heads, q_length, kv_length):
     """Random tensors for the inputs that the plan lists, shared by the batch."""
     inputs = {}
-    for name, dtype, shape in re.findall(r"^input:\s+(\w+) (\w+) \[(.*)\]$", explanation, re.MULTILINE):
+    for name, dtype, shape in re.findall(r"^input:\s+(\w+) (\w+) \[(.*)\](?: from .*)?$", explanation, re.MULTILINE):
         sizes = [1 if size == "B|1" else heads if size in ("H", "H|1") else q_length if size == "Nq" else
                  kv_length if size == "Nk" else int(size) for size in shape.split(", ")]
         if name == "slopes":
             tensor = torch.tensor([2.0 ** (-8 * (h + 1) / heads) for h in range(heads)], device="cuda")
         elif DTYPES[dtype] == torch.uint8:
             tensor = (torch.rand(sizes, device="cuda") < 0.9).to(torch.uint8)
-        elif "positions" in name or "weight" in name:
+        elif "positions" in name or "weight" in name:  # within the ranges that models.json declares
             tensor = torch.rand(sizes, device="cuda", dtype=torch.float32).to(DTYPES[dtype])
         else:
             tensor = 0.5 * torch.randn(sizes, device="cuda", dtype=torch.float32).to(DTYPES[dtype])
