@@ -1,7 +1,8 @@
 #pragma once
 
 #include "codegen/split_factors.hpp"
-#include "flashbias/types.hpp"
+#include "codegen/term_lowering.hpp"
+#include "flashbias/config.hpp"
 
 namespace flashbias::codegen {
 
@@ -13,13 +14,18 @@ struct CostModel {
   double diagonal_read;    ///< the number read from shared memory and added
   double global_read;      ///< one number a score read from memory and added
   double key_instruction;  ///< executed once a key and tile: divided by the rows that share it
+  double key_read;         ///< one value of the key, for an expression evaluated for each score
+  double
+      portable_loop;  ///< what a lowering costs beside its own instructions if it keeps the config from a faster loop
 };
 
-[[nodiscard]] CostModel cost_model(Arch arch);
+[[nodiscard]] CostModel cost_model(const AttentionConfig& config);
 
 /// Of a value evaluated for each score and added.
 [[nodiscard]] double register_cost(const Expr& value, const CostModel& model);
-/// Of products on the tensor cores: their steps, and computing and splitting the factors of each key.
+/// Of factors that the kernel computes: their steps on the tensor cores, and computing and splitting those of each key.
 [[nodiscard]] double factor_cost(const SplitFactors& factors, const CostModel& model);
+/// Of supplied factors.
+[[nodiscard]] double factor_cost(const FactorTerm& factors, const AttentionConfig& config, const CostModel& model);
 
 }  // namespace flashbias::codegen

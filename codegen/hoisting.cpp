@@ -81,6 +81,12 @@ class Hoister {
 
 }  // namespace
 
+int count_key_values(const Expr& score) {
+  HoistedScore out;
+  (void)Hoister(out).hoist_all(score);
+  return static_cast<int>(out.key.size());
+}
+
 HoistedScore hoist(const BiasProgram& program) {
   HoistedScore out;
   Hoister hoister(out);

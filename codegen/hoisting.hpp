@@ -26,6 +26,9 @@ struct HoistedScore {
 
 struct BiasProgram;
 
+/// Different values of the key that a score reads.
+[[nodiscard]] int count_key_values(const Expr& score);
+
 /// What can be computed less often in the program's score, key column, diagonal and key factors.
 [[nodiscard]] HoistedScore hoist(const BiasProgram& program);
 

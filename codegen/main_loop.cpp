@@ -95,23 +95,31 @@ RoleRegisters registers_of_roles(const Tile& tile) {
   return tile.warps == 12 ? RoleRegisters{32, 160} : RoleRegisters{40, 232};
 }
 
+std::optional<std::string> why_portable(const AttentionConfig& config) {
+  if (config.arch != kHopper) return "the one for " + to_string(config.arch);
+  if (config.tile) return "the tile that the config asks for is one of its own";
+  if (std::max(config.head_dim, config.head_dim_v) <= kMaxPortableHeadDim)
+    return "head dimensions up to 16 are bound by the exponential, and wgmma gains nothing";
+  return std::nullopt;
+}
+
+std::optional<std::string> why_portable(const FactorTerm& factors, DType dtype_of_q) {
+  if (factors.dtype != dtype_of_q) return "factors of another type than q: wgmma multiplies them in steps of their own";
+  if (factors.rank % kRanksFetched != 0)
+    return "factors of rank " + std::to_string(factors.rank) +
+           ": the copy engine of Hopper fetches ranks that are multiples of 8";
+  return std::nullopt;
+}
+
 MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram& program) {
   const auto portable = [&](std::string reason) {
     return MainLoopChoice{MainLoop::portable, std::move(reason), choose_tile(config, program)};
   };
-  if (config.arch != kHopper) return portable("the one for " + to_string(config.arch));
-  if (config.tile) return portable("the tile that the config asks for is one of its own");
+  if (auto reason = why_portable(config)) return portable(*std::move(reason));
   if (program.split_factors) return portable("factors computed in the kernel are multiplied by mma.sync");
-  for (const FactorTerm& factors : program.factors) {
-    if (factors.dtype != config.dtype)
-      return portable("factors of another type than q: wgmma multiplies them in steps of their own");
-    if (factors.rank % kRanksFetched != 0)
-      return portable("factors of rank " + std::to_string(factors.rank) +
-                      ": the copy engine of Hopper fetches ranks that are multiples of 8");
-  }
+  for (const FactorTerm& factors : program.factors)
+    if (auto reason = why_portable(factors, config.dtype)) return portable(*std::move(reason));
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
-  if (head_dim <= kMaxPortableHeadDim)
-    return portable("head dimensions up to 16 are bound by the exponential, and wgmma gains nothing");
   for (const Candidate& candidate : kCandidates) {
     if (head_dim > candidate.max_head_dim) continue;
     auto tile = tile_of(candidate, config, program);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "codegen/bias_program.hpp"
@@ -13,6 +14,12 @@ struct MainLoopChoice {
   std::string reason;
   Tile tile;
 };
+
+/// Why a config takes the portable main loop whatever its bias is; nothing where it need not.
+[[nodiscard]] std::optional<std::string> why_portable(const AttentionConfig& config);
+
+/// Why supplied factors take it.
+[[nodiscard]] std::optional<std::string> why_portable(const FactorTerm& factors, DType dtype_of_q);
 
 /// Throws Error(invalid_config) where no tile fits into shared memory.
 [[nodiscard]] MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram& program);

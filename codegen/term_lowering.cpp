@@ -69,11 +69,7 @@ std::string names_of_inputs_without_range(const Expr& expr) {
 class Analyser {
  public:
   Analyser(const Expr& value, const AttentionConfig& config, double error_budget, Algebra& algebra)
-      : value_(value),
-        config_(config),
-        error_budget_(error_budget),
-        algebra_(algebra),
-        model_(cost_model(config.arch)) {}
+      : value_(value), config_(config), error_budget_(error_budget), algebra_(algebra), model_(cost_model(config)) {}
 
   TermAnalysis run() {
     term_.supplied = supplied_factors(value_, config_.dtype);
@@ -152,7 +148,7 @@ class Analyser {
     if (!term_.supplied || term_.supplied->dtype == DType::f32) split();
     const double split_cost = factor_cost(term_.split ? *term_.split : split_for_cost(), model_);
     if (term_.supplied) {
-      const double supplied_cost = term_.supplied->steps() * model_.tensor_step + model_.add;
+      const double supplied_cost = factor_cost(*term_.supplied, config_, model_);
       if (!term_.split || supplied_cost < split_cost) return offer(Lowering::factors, supplied_cost);
       term_.supplied.reset();
     }

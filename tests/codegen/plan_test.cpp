@@ -87,7 +87,20 @@ TEST_CASE("a causal mask resolves the absolute value of a distance, and nothing 
   CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position()), true) == Lowerings{Lowering::key_column});
   // q_index is not q_position: where lengths differ the sign is unknown.
   CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_index()), true) == Lowerings{Lowering::registers});
-  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position() + 1), true) == Lowerings{Lowering::registers});
+  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position() + 1), true) == Lowerings{Lowering::diagonal});
+}
+
+TEST_CASE("what keeps a config from the faster main loop costs its time") {
+  const auto lowering = [](int head_dim, Arch arch) {
+    const Expr distance = bias::squared_distance(3).range("q_positions", -1, 1).range("k_positions", -1, 1);
+    return plan({.head_dim = head_dim, .bias = distance.range("distance_weight", 0, 2), .arch = arch})
+        .terms.at(0)
+        .lowering;
+  };
+  CHECK(lowering(16, Arch{90}) == Lowering::factors);  // in the portable loop whatever the bias
+  CHECK(lowering(32, Arch{90}) == Lowering::factors);
+  CHECK(lowering(64, Arch{90}) == Lowering::registers);
+  CHECK(lowering(64, Arch{80}) == Lowering::factors);
 }
 
 TEST_CASE("an integer bias is as good as a real one") {
