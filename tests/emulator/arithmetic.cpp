@@ -133,6 +133,13 @@ Operation magnitude(const Opcode& opcode) {
   });
 }
 
+/// The second operand with the sign of the first.
+Operation sign_copied(const Opcode& opcode) {
+  return for_float(opcode.type(), []<typename T>(Type<T>) {
+    return lane_by_lane<T, T>([](T a, T b) { return std::copysign(b, a); });
+  });
+}
+
 Operation function_of_one(const Opcode& opcode) {
   float (*function)(float) = nullptr;
   if (opcode.name == "rcp") function = [](float x) { return 1 / x; };
@@ -298,6 +305,7 @@ Operation arithmetic(const Opcode& opcode) {
   if (name == "max" || name == "min") return extremum(opcode);
   if (name == "neg") return negation(opcode);
   if (name == "abs") return magnitude(opcode);
+  if (name == "copysign") return sign_copied(opcode);
   if (name == "and" || name == "or" || name == "xor" || name == "not") return bitwise(opcode);
   if (name == "shl" || name == "shr") return shift(opcode);
   if (name == "shf") return funnel_shift(opcode);

@@ -139,6 +139,19 @@ TEST_CASE(
   check_kernels(configs);
 }
 
+TEST_CASE("a bias of many functions compiles without spills that its plan does not declare") {
+  using namespace bias;
+  const Expr x = query_input("x", 3);
+  const Expr y = key_input("y", 3);
+  const Expr angle = 2.0 * atan2(sqrt(dot(x - y, x - y)), sqrt(dot(x + y, x + y)));
+  const Expr gated = -angle / (1.0 + exp(-head_scalar("gate"))) + log(1.0 + abs(sin(angle) * cos(angle)));
+  std::vector<AttentionConfig> configs;
+  for (const int head_dim : {8, 64, 128, 256})
+    for (const Arch arch : {Arch{80}, Arch{90}})
+      configs.push_back({.head_dim = head_dim, .bias = gated, .log_sum_exp = head_dim == 64, .arch = arch});
+  check_kernels(configs);
+}
+
 TEST_CASE("the kernels of the model zoo compile without spills that its plan does not declare") {
   std::vector<AttentionConfig> configs;
   for (const tools::ManifestEntry& entry : tools::read_manifest(FLASHBIAS_MODEL_ZOO))
