@@ -79,6 +79,11 @@ class Differentiator {
         return tidy_product(change(0), cos(value(0)));
       case Op::cos:
         return tidy_negation(tidy_product(change(0), sin(value(0))));
+      case Op::atan2: {
+        const Expr turned =
+            tidy_sum(tidy_product(change(0), value(1)), tidy_negation(tidy_product(change(1), value(0))));
+        return tidy_quotient(turned, value(0) * value(0) + value(1) * value(1));
+      }
       case Op::select:
         return tidy_select(expr.arg(0), change(1), change(2));
       case Op::dot:

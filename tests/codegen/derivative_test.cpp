@@ -59,6 +59,8 @@ TEST_CASE("derivatives of each operator") {
   CHECK(d(log(kX), "x") == "1.0 / x");
   CHECK(d(sin(kX), "x") == "cos(x)");
   CHECK(d(cos(2.0 * kX), "x") == "-2.0 * sin(2.0 * x)");
+  CHECK(d(atan2(kX, kY), "x") == "y / (x * x + y * y)");
+  CHECK(d(atan2(kX, kY), "y") == "-x / (x * x + y * y)");
   CHECK(d(kX + kX, "x") == "2.0");
   CHECK(d(kX - kX + kY, "x") == "none()");
 }

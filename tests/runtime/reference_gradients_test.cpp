@@ -214,6 +214,7 @@ std::vector<Expr> biases() {
           t(q_index()) * t(kv_index()) + t(2 * kv_index() - 1),
           select(distance < 2, pair_input("p", DType::f32) * x[0], -infinity()),
           sqrt(1.0 + query_input("w") * query_input("w")) * key_input("m") * head_scalar("a"),
+          atan2(dot(x, y), 2.0 + query_input("w") * query_input("w")) * head_scalar("a"),
           select(q_index() == 0, -infinity(), query_input("w") * key_input("m")),
           select(query_input("i", 1, DType::i32) == key_input("j", 1, DType::u8), dot(x * y, x - y), -infinity())};
 }
