@@ -206,8 +206,8 @@ namespace bias {
 [[nodiscard]] Expr query_input(std::string name, int dims = 1, std::optional<DType> dtype = DType::f32);
 [[nodiscard]] Expr key_input(std::string name, int dims = 1, std::optional<DType> dtype = DType::f32);
 [[nodiscard]] Expr pair_input(std::string name, std::optional<DType> dtype = std::nullopt);
-/// A learned table of `entries` numbers a head, looked up at an integer expression that should stay in [0, entries). Say
-/// `clamp(index, 0, entries - 1)` where it may not. Otherwise: an index that is provably outside at every score is
+/// A learned table of `entries` numbers a head, looked up at an integer expression that should stay in [0, entries).
+/// Say `clamp(index, 0, entries - 1)` where it may not. Otherwise: an index that is provably outside at every score is
 /// refused, Error(invalid_config); what cannot be proved never reads other memory, but the nearest entry, as if it were
 /// clamped, and `explain` says so. Declared ranges (Expr::range) count in such proofs.
 [[nodiscard]] Expr table(std::string name, int entries, const Expr& index, std::optional<DType> dtype = DType::f32);
