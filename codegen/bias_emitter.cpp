@@ -9,6 +9,7 @@
 #include "codegen/cuda_types.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/shared_layout.hpp"
+#include "codegen/terms_emitter.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -73,22 +74,13 @@ class BiasEmitter {
     line("");
   }
 
-  void members(const std::vector<HoistedValue>& values) {
-    for (const HoistedValue& value : values)
-      line("  {} {};  // {}", cuda_type(value.meaning), value.name, to_string(value.meaning));
-  }
-
+  void members(const std::vector<HoistedValue>& values) { text_ += members_of(values); }
   void assign(const std::string& target, const Expr& meaning, const CudaScope& scope) {
-    const CudaExpression code = to_cuda(meaning, scope);
-    if (code.statements.empty())
-      line("{} = {};", target, code.value);
-    else
-      line("{{\n{}{} = {};\n}}", code.statements, target, code.value);
+    text_ += assignment(target, meaning, scope);
   }
-
   /// The body of a function that fills `terms`.
   void assign_all(const std::vector<HoistedValue>& values, const CudaScope& scope) {
-    for (const HoistedValue& value : values) assign("terms." + value.name, value.meaning, scope);
+    text_ += assignments_of(values, scope);
   }
 
   void head_terms() {

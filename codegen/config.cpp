@@ -1,10 +1,13 @@
 #include "flashbias/config.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "codegen/excerpt.hpp"
+#include "codegen/gradients.hpp"
 #include "codegen/hash.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/provable_mistakes.hpp"
@@ -45,12 +48,26 @@ void validate_bias(const AttentionConfig& config) {
   codegen::reject_provable_mistakes(codegen::spread_declared_ranges(config.bias));
 }
 
+void validate_direction(const AttentionConfig& config) {
+  if (config.direction == Direction::forward) {
+    if (config.gradients.empty()) return;
+    throw Error(
+        ErrorCode::invalid_config,
+        fmt::format("gradients is \"{}\", but the direction is forward; set direction=backward, or leave it out",
+                    fmt::join(config.gradients, ",")));
+  }
+  if (config.lowering || config.tile)
+    throw Error(ErrorCode::invalid_config,
+                "lowering and tile are for the forward pass: the backward pass has one of each; leave them out");
+  codegen::validate_gradients(config);
+}
+
 }  // namespace
 
 bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept {
   return a.direction == b.direction && a.dtype == b.dtype && a.head_dim == b.head_dim &&
          head_dim_v(a) == head_dim_v(b) && a.causal == b.causal && a.log_sum_exp == b.log_sum_exp && a.arch == b.arch &&
-         a.lowering == b.lowering && a.tile == b.tile && equal(a.bias, b.bias);
+         a.gradients == b.gradients && a.lowering == b.lowering && a.tile == b.tile && equal(a.bias, b.bias);
 }
 
 std::size_t hash_value(const AttentionConfig& config) noexcept {
@@ -62,6 +79,7 @@ std::size_t hash_value(const AttentionConfig& config) noexcept {
   hash = mix(hash, static_cast<std::uint64_t>(head_dim_v(config)));
   hash = mix(hash, config.causal ? 1 : 0);
   hash = mix(hash, config.log_sum_exp ? 1 : 0);
+  for (const std::string& name : config.gradients) hash = mix(hash, std::hash<std::string>()(name));
   hash = mix(hash, config.lowering ? 1 + static_cast<std::uint64_t>(*config.lowering) : 0);
   if (config.tile) {
     const TileShape& tile = *config.tile;
@@ -81,6 +99,7 @@ void validate(const AttentionConfig& config) {
   if (config.head_dim_v != 0) validate_head_dim("head_dim_v", config.head_dim_v, "v");
   if (config.tile) validate_tile(*config.tile);
   validate_bias(config);
+  validate_direction(config);
   const auto& archs = supported_archs();
   if (!config.arch.is_current_device() && std::ranges::find(archs, config.arch) == archs.end()) {
     std::string names;

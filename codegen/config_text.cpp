@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +32,17 @@ bool parse_boolean(std::string_view text) {
   throw Error(ErrorCode::parse, fmt::format("expected true or false, not '{}'", excerpt(text)));
 }
 
+/// `q,k,slopes`
+std::vector<std::string> parse_names(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return names;
+}
+
 struct Field {
   std::string_view name;
   void (*parse)(AttentionConfig& config, std::string_view value);
@@ -44,6 +56,7 @@ constexpr std::array kFields{
     Field{"causal", [](AttentionConfig& c, std::string_view value) { c.causal = parse_boolean(value); }},
     Field{"log_sum_exp", [](AttentionConfig& c, std::string_view value) { c.log_sum_exp = parse_boolean(value); }},
     Field{"arch", [](AttentionConfig& c, std::string_view value) { c.arch = parse_arch(value); }},
+    Field{"gradients", [](AttentionConfig& c, std::string_view value) { c.gradients = parse_names(value); }},
     Field{"lowering", [](AttentionConfig& c, std::string_view value) { c.lowering = parse_lowering(value); }},
     Field{"tile", [](AttentionConfig& c, std::string_view value) { c.tile = parse_tile_shape(value); }},
     Field{"bias", [](AttentionConfig& c, std::string_view value) { c.bias = parse_expr(value); }},
@@ -119,16 +132,18 @@ class FieldReader {
 }  // namespace
 
 std::string to_string(const AttentionConfig& config) {
-  std::string forced;
+  std::string chosen;
+  if (!config.gradients.empty()) chosen = fmt::format(" gradients={}", fmt::join(config.gradients, ","));
   if (config.lowering) {
-    forced = fmt::format(" lowering={}", to_string(*config.lowering));
-    std::replace(forced.begin() + 1, forced.end(), ' ', '_');
+    std::string name(to_string(*config.lowering));
+    std::ranges::replace(name, ' ', '_');
+    chosen += " lowering=" + name;
   }
-  if (config.tile) forced += fmt::format(" tile={}", to_string(*config.tile));
+  if (config.tile) chosen += fmt::format(" tile={}", to_string(*config.tile));
   return fmt::format("direction={} dtype={} head_dim={} head_dim_v={} causal={} log_sum_exp={} arch={}{} bias=\"{}\"",
                      to_string(config.direction), to_string(config.dtype), config.head_dim,
                      config.head_dim_v == 0 ? config.head_dim : config.head_dim_v, config.causal, config.log_sum_exp,
-                     to_string(config.arch), forced, to_string(config.bias));
+                     to_string(config.arch), chosen, to_string(config.bias));
 }
 
 AttentionConfig parse_config(std::string_view text) {

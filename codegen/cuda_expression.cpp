@@ -137,7 +137,9 @@ class Writer {
       case Op::component:
         return input_component(e.arg(0), e.node().integer);
       case Op::pair_input:
-        return {e.node().name + "_pair[c]"};
+        if (scope_.pairs_are_read_ahead) return {e.node().name + "_pair[c]"};
+        return {fmt::format("p.{}_input.at(block.batch, block.head, {}, {})", e.node().name, scope_.q_index,
+                            scope_.kv_index)};
       case Op::table:
         return table(e);
       case Op::named:

@@ -11,6 +11,7 @@ struct CudaScope {
   std::string q_index = "q_index";
   std::string kv_index = "kv_index";
   bool tables_in_shared_memory = false;  ///< those that fit
+  bool pairs_are_read_ahead = true;      ///< into `name_pair[c]`
 };
 
 /// Statements that define the repeated parts of an expression, and the expression itself.

@@ -44,7 +44,8 @@ class Keeper {
 
 class Hoister {
  public:
-  explicit Hoister(HoistedScore& out) : head_("head", out.head), row_("row", out.row), key_("key", out.key) {}
+  template <class Hoisted>
+  explicit Hoister(Hoisted& out) : head_("head", out.head), row_("row", out.row), key_("key", out.key) {}
 
   Expr hoist_uniform(const Expr& expr) {
     if (is_free(expr)) return expr;
@@ -96,6 +97,13 @@ HoistedScore hoist(const BiasProgram& program) {
   if (program.split_factors)
     for (const Separation::Factor& factor : program.split_factors->factors)
       out.key_factors.push_back(hoister.hoist_uniform(factor.key));
+  return out;
+}
+
+HoistedScores hoist(const std::vector<Expr>& scores) {
+  HoistedScores out;
+  Hoister hoister(out);
+  for (const Expr& score : scores) out.scores.push_back(hoister.hoist_all(score));
   return out;
 }
 

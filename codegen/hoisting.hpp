@@ -32,4 +32,12 @@ struct BiasProgram;
 /// What can be computed less often in the program's score, key column, diagonal and key factors.
 [[nodiscard]] HoistedScore hoist(const BiasProgram& program);
 
+/// Several values of a score that share what is computed ahead.
+struct HoistedScores {
+  std::vector<HoistedValue> head, row, key;  ///< as of HoistedScore
+  std::vector<Expr> scores;                  ///< in their order
+};
+
+[[nodiscard]] HoistedScores hoist(const std::vector<Expr>& scores);
+
 }  // namespace flashbias::codegen

@@ -18,6 +18,16 @@
 /// The grid is one-dimensional: q_tiles * heads * batch blocks of tile.warps * 32 threads. In the main loop for Hopper
 /// the work is shared out among no more blocks than multiprocessors, of 128 threads more: heads * batch times q_tiles
 /// work items, or half as many, rounded up, where tile.pairs_blocks.
+///
+/// Of the backward pass:
+///
+///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
+///   log_sum_exp                          {pointer, batch stride, head stride}
+///   each plan.inputs, then each plan.input_gradients
+///   BackwardSizes
+///
+/// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
+/// each tile of queries of a head.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
@@ -38,6 +48,20 @@ struct alignas(8) LaunchSizes {
   float softmax_scale = 0;
   float inverse_softmax_scale = 0;
   std::int32_t work_items = 0;
+};
+
+/// The tail of the parameter struct of the backward pass.
+struct alignas(8) BackwardSizes {
+  std::int32_t heads = 0;
+  std::int32_t heads_per_kv_head = 0;
+  std::int32_t q_length = 0;
+  std::int32_t kv_length = 0;
+  std::int32_t q_tiles = 0;
+  std::int32_t kv_tiles = 0;
+  std::int32_t query_blocks = 0;
+  std::int32_t key_blocks = 0;
+  float softmax_scale = 0;
+  float inverse_softmax_scale = 0;
 };
 
 }  // namespace flashbias::codegen

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "codegen/backward_planner.hpp"
 #include "codegen/bias_program.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/main_loop.hpp"
@@ -28,14 +29,18 @@ KernelPlan plan(const AttentionConfig& config) {
   if (resolved.arch.is_current_device())
     throw Error(ErrorCode::invalid_config,
                 "arch: a plan is made for a real architecture, such as sm_90a, not for \"current\"");
+  plan.inputs = codegen::collect_inputs(resolved.bias, resolved.dtype);
+  std::ranges::sort(plan.inputs, {}, &InputSpec::name);  // however the bias was written
+  plan.max_q_length = codegen::tokens_in_range(resolved.bias, Op::q_index);
+  plan.max_kv_length = codegen::tokens_in_range(resolved.bias, Op::kv_index);
+  if (resolved.direction == Direction::backward) {
+    codegen::plan_backward(plan);
+    return plan;
+  }
   plan.program = std::make_shared<const codegen::BiasProgram>(codegen::lower_bias(resolved));
   const codegen::BiasProgram& program = *plan.program;
   plan.terms = program.terms;
-  plan.inputs = codegen::collect_inputs(resolved.bias, resolved.dtype);
-  std::ranges::sort(plan.inputs, {}, &InputSpec::name);  // however the bias was written
   if (program.split_factors && program.split_factors->part == DType::f16) plan.softmax_scale = {0x1p-11, 0x1p3};
-  plan.max_q_length = codegen::tokens_in_range(resolved.bias, Op::q_index);
-  plan.max_kv_length = codegen::tokens_in_range(resolved.bias, Op::kv_index);
   codegen::MainLoopChoice choice = codegen::choose_main_loop(resolved, program);
   plan.main_loop = choice.main_loop;
   plan.main_loop_reason = std::move(choice.reason);

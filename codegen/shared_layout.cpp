@@ -108,4 +108,21 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
   return layout.size();
 }
 
+int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias) {
+  constexpr int kStatisticsBytes = 8;
+  Layout layout;
+  Layout side;
+  for (const int head_dim : {config.head_dim, config.head_dim_v}) side.add(tile_bytes(tile.block_q, head_dim), 16);
+  Layout factors;
+  for (const FactorTerm& term : bias.factor_terms()) factors.add(tile_bytes(tile.block_q, term.rank), 16);
+  side.add(factors);
+  layout.add(side);
+  layout.add(side);
+  for (const int words : {bias.query_words(), bias.key_words()})
+    layout.add(std::max(1, 4 * words * tile.block_q), words > 0 ? 4 : 1);
+  layout.add(kStatisticsBytes * tile.block_q, 4);
+  layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
+  return layout.size();
+}
+
 }  // namespace flashbias::codegen

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "codegen/backward_bias_emitter.hpp"
 #include "codegen/bias_program.hpp"
 #include "flashbias/plan.hpp"
 
@@ -20,5 +21,8 @@ struct SharedTable {
 
 /// The same in the main loop for Hopper.
 [[nodiscard]] int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
+
+/// The same of the backward pass.
+[[nodiscard]] int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias);
 
 }  // namespace flashbias::codegen

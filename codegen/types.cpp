@@ -38,11 +38,15 @@ DType parse_dtype(std::string_view text) {
               fmt::format("unknown dtype '{}'; expected f16, bf16, f32, i32 or u8", codegen::excerpt(text)));
 }
 
-std::string_view to_string(Direction /*direction*/) noexcept { return "forward"; }
+std::string_view to_string(Direction direction) noexcept {
+  return direction == Direction::forward ? "forward" : "backward";
+}
 
 Direction parse_direction(std::string_view text) {
   if (text == "forward") return Direction::forward;
-  throw Error(ErrorCode::parse, fmt::format("unknown direction '{}'; expected forward", codegen::excerpt(text)));
+  if (text == "backward") return Direction::backward;
+  throw Error(ErrorCode::parse,
+              fmt::format("unknown direction '{}'; expected forward or backward", codegen::excerpt(text)));
 }
 
 std::string to_string(Arch arch) {

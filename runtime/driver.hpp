@@ -84,6 +84,9 @@ class Driver {
   CUresult (*cuMemcpyDtoH)(void* to, CUdeviceptr from, std::size_t size) = library_.symbol("cuMemcpyDtoH_v2");
   CUresult (*cuMemsetD8)(CUdeviceptr to, unsigned char value, std::size_t size) = library_.symbol("cuMemsetD8_v2");
 
+  CUresult (*cuMemsetD8Async)(CUdeviceptr to, unsigned char value, std::size_t size,
+                              CUstream stream) = library_.symbol("cuMemsetD8Async");
+
   CUresult (*cuStreamCreate)(CUstream* stream, unsigned flags) = library_.symbol("cuStreamCreate");
   CUresult (*cuStreamDestroy)(CUstream stream) = library_.symbol("cuStreamDestroy_v2");
   CUresult (*cuStreamSynchronize)(CUstream stream) = library_.symbol("cuStreamSynchronize");

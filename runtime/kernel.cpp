@@ -5,6 +5,7 @@
 #include "runtime/device.hpp"
 #include "runtime/kernel_impl.hpp"
 #include "runtime/launch.hpp"
+#include "runtime/problem_sizes.hpp"
 #include "runtime/tensor_maps.hpp"
 
 namespace flashbias {
@@ -19,6 +20,22 @@ void Kernel::launch(const AttentionArguments& arguments, CUstream_st* stream) co
     launch.blocks = std::min(launch.blocks, runtime::multiprocessors_of(loaded.driver(), device));
   }
   loaded.launch(launch, device, stream);
+}
+
+void Kernel::launch(const BackwardArguments& arguments, CUstream_st* stream) const {
+  const runtime::LoadedKernel& loaded = impl_->loaded;
+  const runtime::Driver& driver = loaded.driver();
+  const runtime::CUdevice device = runtime::launch_device(driver);
+  const runtime::LaunchPlan launch = runtime::prepare_launch(impl_->plan, arguments, device);
+  for (const InputSpec& input : impl_->plan.input_gradients) {
+    const auto gradient = std::ranges::find(arguments.gradients, input.name, &GradientOutput::name);
+    const std::size_t bytes = runtime::size_in_bytes(gradient->tensor);
+    if (bytes > 0)
+      driver.check(
+          driver.cuMemsetD8Async(reinterpret_cast<runtime::CUdeviceptr>(gradient->tensor.data), 0, bytes, stream),
+          "zero the gradient of a bias input");
+  }
+  if (launch.blocks > 0) loaded.launch(launch, device, stream);
 }
 
 const KernelPlan& Kernel::plan() const noexcept { return impl_->plan; }

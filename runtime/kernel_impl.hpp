@@ -15,7 +15,7 @@ struct Kernel::Impl {
       : plan(std::move(cubin.plan)),
         resources(cubin.cubin.resources),
         key(std::move(cubin.key)),
-        loaded(driver, cubin.cubin.image, plan.config.arch, plan.shared_bytes) {}
+        loaded(driver, cubin.cubin.image, plan) {}
 
   KernelPlan plan;
   KernelResources resources;

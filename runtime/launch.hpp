@@ -26,4 +26,7 @@ struct LaunchPlan {
 /// Throws Error(invalid_argument) that names the argument, what it is, and what it must be.
 [[nodiscard]] LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& arguments, int device);
 
+/// The same for gradients.
+[[nodiscard]] LaunchPlan prepare_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device);
+
 }  // namespace flashbias::runtime

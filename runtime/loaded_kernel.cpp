@@ -18,14 +18,15 @@ std::size_t device_count(const Driver& driver) {
 
 }  // namespace
 
-LoadedKernel::LoadedKernel(const Driver& driver, std::span<const std::byte> image, Arch arch, int shared_bytes)
-    : driver_(driver), arch_(arch), shared_bytes_(shared_bytes), prepared_(device_count(driver)) {
+LoadedKernel::LoadedKernel(const Driver& driver, std::span<const std::byte> image, const KernelPlan& plan)
+    : driver_(driver), arch_(plan.config.arch), shared_bytes_(plan.shared_bytes), prepared_(device_count(driver)) {
   driver_.check(driver_.cuLibraryLoadData(&library_, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
                 "load a cubin");
-  const CUresult found = driver_.cuLibraryGetKernel(&kernel_, library_, kKernelName);
+  const char* name = kernel_name(plan.config.direction);
+  const CUresult found = driver_.cuLibraryGetKernel(&kernel_, library_, name);
   if (found != CUDA_SUCCESS) {
     driver_.cuLibraryUnload(library_);
-    driver_.check(found, fmt::format("find the kernel {} in its cubin", kKernelName));
+    driver_.check(found, fmt::format("find the kernel {} in its cubin", name));
   }
 }
 

@@ -16,7 +16,7 @@ namespace flashbias::runtime {
 class LoadedKernel {
  public:
   /// Throws Error(cuda).
-  LoadedKernel(const Driver& driver, std::span<const std::byte> image, Arch arch, int shared_bytes);
+  LoadedKernel(const Driver& driver, std::span<const std::byte> image, const KernelPlan& plan);
   LoadedKernel(const LoadedKernel&) = delete;
   LoadedKernel& operator=(const LoadedKernel&) = delete;
   ~LoadedKernel();

@@ -12,6 +12,12 @@ void reject(std::string_view name, const TensorView& tensor, std::string_view pr
   throw Error(ErrorCode::invalid_argument, fmt::format("{} is {}: {}", name, to_string(tensor), problem));
 }
 
+std::size_t size_in_bytes(const TensorView& tensor) {
+  auto bytes = static_cast<std::size_t>(size_of(tensor.dtype));
+  for (int i = 0; i < tensor.rank; ++i) bytes *= static_cast<std::size_t>(tensor.shape[static_cast<std::size_t>(i)]);
+  return bytes;
+}
+
 void require_shape(std::string_view name, const TensorView& tensor, std::string_view letters,
                    std::initializer_list<std::int64_t> shape) {
   if (tensor.rank != static_cast<int>(shape.size())) [[unlikely]] {

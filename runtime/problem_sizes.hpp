@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
@@ -26,6 +27,9 @@ struct ProblemSizes {
 /// Throws Error(invalid_argument) unless the tensor has this shape, which `letters` spells: `[B, Nq, H, Dv]`.
 void require_shape(std::string_view name, const TensorView& tensor, std::string_view letters,
                    std::initializer_list<std::int64_t> shape);
+
+/// Of a contiguous tensor.
+[[nodiscard]] std::size_t size_in_bytes(const TensorView& tensor);
 
 /// Whether an address or a distance in bytes is a multiple of a power of two.
 [[nodiscard]] constexpr bool is_aligned(std::int64_t bytes, std::int64_t power_of_two) noexcept {

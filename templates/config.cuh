@@ -11,15 +11,18 @@ using u16 = unsigned short;
 
 constexpr int kHeadDim = 64;
 constexpr int kHeadDimV = 64;
-constexpr int kBlockQ = 128;  // query rows a thread block
-constexpr int kBlockK = 64;   // keys a step
-constexpr int kWarps = 8;
+constexpr int kBlockQ = 64;  // query rows a thread block
+constexpr int kBlockK = 64;  // keys a step
+constexpr int kWarps = 4;
 constexpr int kBlocksPerMultiprocessor = 2;
 
 // Of the main loop for Hopper alone.
 constexpr int kStages = 2;  // tiles of keys under way
 constexpr int kProducerRegisters = 40;
 constexpr int kConsumerRegisters = 232;
+
+// Of the backward pass alone.
+constexpr int kColumnsAtOnce = 32;
 
 struct Parameters {
   TensorMap q_map, k_map, v_map;
@@ -31,6 +34,14 @@ struct Parameters {
   i64 v_batch_stride, v_row_stride, v_head_stride;
   u16* out;
   i64 out_batch_stride, out_row_stride, out_head_stride;
+  const u16* d_out;
+  i64 d_out_batch_stride, d_out_row_stride, d_out_head_stride;
+  u16* d_q;
+  i64 d_q_batch_stride, d_q_row_stride, d_q_head_stride;
+  u16* d_k;
+  i64 d_k_batch_stride, d_k_row_stride, d_k_head_stride;
+  u16* d_v;
+  i64 d_v_batch_stride, d_v_row_stride, d_v_head_stride;
   float* log_sum_exp;
   i64 log_sum_exp_batch_stride, log_sum_exp_head_stride;
   int heads, heads_per_kv_head;
@@ -38,4 +49,5 @@ struct Parameters {
   int q_tiles;
   float softmax_scale, inverse_softmax_scale;
   int work_items;
+  int kv_tiles, query_blocks, key_blocks;
 };

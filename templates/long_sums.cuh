@@ -35,7 +35,7 @@ struct LongSums {
 
   // After a tile: the sums start anew where it is time and more keys follow.
   __device__ __forceinline__ void after_tile(int kv_start, int kv_begin, Output& output) {
-    if (kv_start == kv_begin || kv_start / kBlockK % (kKeysAtOnce / kBlockK) != 0) return;
+    if (!may_start() || kv_start == kv_begin || kv_start / kBlockK % (kKeysAtOnce / kBlockK) != 0) return;
     add_to(output);
     memory->total = output;
 #pragma unroll

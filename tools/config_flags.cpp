@@ -13,7 +13,7 @@ void ConfigFlags::add_to(CLI::App& verb) {
   verb.add_option("--config", text_, "the config's canonical text, in place of the flags below");
   constexpr const char* kGroup = "Config";
   const auto first = verb.get_options().size();
-  verb.add_option("--direction", direction_, "forward")->capture_default_str()->group(kGroup);
+  verb.add_option("--direction", direction_, "forward, or backward: gradients")->capture_default_str()->group(kGroup);
   verb.add_option("--dtype", dtype_, "of q, k, v and the output: f16 or bf16")->capture_default_str()->group(kGroup);
   verb.add_option("--head-dim", head_dim_, "of q and k: a multiple of 8 up to 256")
       ->capture_default_str()

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "flashbias/bias.hpp"
 #include "flashbias/lowering.hpp"
@@ -21,8 +22,12 @@ struct AttentionConfig {
   int head_dim_v = 0;        ///< of v and the output, likewise; 0: as head_dim
   Expr bias{};               ///< added to scale * q k^T; the default is none
   bool causal = false;       ///< key j is seen by query i where j <= i + Nk - Nq (aligned bottom right)
-  bool log_sum_exp = false;  ///< also write the natural log-sum-exp of each row's full scores, f32 [B, H, Nq]
-  Arch arch{};               ///< default: the current device's
+  /// Forward: also write the natural log-sum-exp of each row's full scores, f32 [B, H, Nq]. Backward: always read.
+  bool log_sum_exp = false;
+  Arch arch{};  ///< default: the current device's
+  /// Backward: what gradients are computed of, "q", "k", "v" and names of real-valued inputs of the bias. Empty: of
+  /// all.
+  std::vector<std::string> gradients{};
   /// Forces this lowering on every term of the bias that it can serve; by default the planner chooses the cheapest.
   std::optional<Lowering> lowering{};
   /// Forces how the work is cut; by default a table of measurements decides.

@@ -67,11 +67,20 @@ struct Tile {
   bool query_in_registers = false;    ///< read once, instead of from shared memory at each step
   int allowed_spill_bytes = 0;        ///< a thread; addresses that are read back once a step, where that is faster
   std::string reason{};
+  int columns_at_once = 0;  ///< of a backward pass: columns of a tile whose scores a warp holds
 
   // Of the main loop for Hopper.
   int stages = 1;                    ///< tiles of keys under way
   bool pairs_blocks = false;         ///< the longest rows of a head go with its shortest: causality makes them differ
   bool output_over_queries = false;  ///< in shared memory, where there is none for both
+};
+
+/// A kind of work of the backward pass, done by some of its thread blocks.
+struct BackwardPass {
+  bool owns_keys = false;       ///< a block has rows of keys and walks over queries; else rows of queries
+  bool writes_operand = false;  ///< the gradient of k, or of q
+  bool writes_values = false;   ///< the gradient of v
+  bool writes_inputs = false;   ///< gradients of the bias' inputs: of keys, or all others
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.
@@ -83,6 +92,8 @@ struct KernelPlan {
   std::vector<TermPlan> terms;
   std::vector<InputSpec> inputs;              ///< in the order of the kernel's parameters
   std::vector<FactorInputs> fetched_factors;  ///< by the copy engine, each with a descriptor among the parameters
+  std::vector<BackwardPass> passes{};         ///< in the order of their thread blocks
+  std::vector<InputSpec> input_gradients{};   ///< of the backward pass, in the order of the kernel's parameters
   int shared_bytes = 0;                       ///< dynamic shared memory of a thread block
   Range softmax_scale{0x1p-40, 0x1p40};       ///< for which the kernel is exact
   /// Tokens that a declared range of q_index or kv_index leaves.

@@ -6,8 +6,10 @@
 
 namespace flashbias {
 
-/// Name of the one kernel in every generated source (extern "C").
-inline constexpr const char* kKernelName = "flashbias_forward";
+/// Name of the one kernel in a generated source (extern "C").
+[[nodiscard]] constexpr const char* kernel_name(Direction direction) noexcept {
+  return direction == Direction::forward ? "flashbias_forward" : "flashbias_backward";
+}
 
 /// A self-contained CUDA translation unit.
 struct KernelSource {

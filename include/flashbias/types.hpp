@@ -16,7 +16,10 @@ enum class DType : std::uint8_t { f16, bf16, f32, i32, u8 };
 /// Bytes per element.
 [[nodiscard]] int size_of(DType dtype) noexcept;
 
-enum class Direction : std::uint8_t { forward };
+enum class Direction : std::uint8_t {
+  forward,
+  backward,  ///< gradients of q, k, v and of what the bias reads
+};
 
 [[nodiscard]] std::string_view to_string(Direction direction) noexcept;
 [[nodiscard]] Direction parse_direction(std::string_view text);

@@ -192,7 +192,7 @@ CUresult cuLibraryUnload(CUlibrary /*library*/) {
 
 CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* name) {
   record(__func__);
-  if (library != &the_library || std::string_view(name) != kKernelName) return kNotFound;
+  if (library != &the_library || std::string_view(name) != kernel_name(Direction::forward)) return kNotFound;
   *kernel = &the_kernel;
   return CUDA_SUCCESS;
 }
@@ -240,6 +240,7 @@ CUresult cuMemFree_v2() { return unsupported(__func__); }
 CUresult cuMemcpyHtoD_v2() { return unsupported(__func__); }
 CUresult cuMemcpyDtoH_v2() { return unsupported(__func__); }
 CUresult cuMemsetD8_v2() { return unsupported(__func__); }
+CUresult cuMemsetD8Async() { return unsupported(__func__); }
 CUresult cuStreamCreate() { return unsupported(__func__); }
 CUresult cuStreamDestroy_v2() { return unsupported(__func__); }
 CUresult cuStreamSynchronize() { return unsupported(__func__); }

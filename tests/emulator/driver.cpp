@@ -261,6 +261,10 @@ CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, std::size_t size) {
   return CUDA_SUCCESS;
 }
 
+CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t size, CUstream /*stream*/) {
+  return cuMemsetD8_v2(to, value, size);
+}
+
 CUresult cuStreamCreate(CUstream* stream, unsigned /*flags*/) {
   *stream = &the_stream;
   return CUDA_SUCCESS;

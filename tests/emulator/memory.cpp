@@ -74,7 +74,7 @@ T exchange_sum(std::byte* address, T addend) {
   return before;
 }
 
-/// atom and red, of sums.
+/// atom and red, of sums: for the race detector like a read, since two of them are no race.
 Operation atomic_sum(const Opcode& opcode) {
   if (!opcode.has("add")) return {};
   const bool returns = opcode.name == "atom";
@@ -85,7 +85,7 @@ Operation atomic_sum(const Opcode& opcode) {
       const auto& values = instruction.operands[first + 1].values;
       for_each_lane(lanes, [&](int lane) {
         std::byte* to = warp.resolve(space, address_of(warp, instruction.operands[first], lane),
-                                     sizeof(T) * values.size(), lane, Access::write);
+                                     sizeof(T) * values.size(), lane, Access::read);
         for (std::size_t i = 0; i < values.size(); ++i) {
           const T before = exchange_sum(to + i * sizeof(T), from_word<T>(warp.get(values[i], lane)));
           if (returns) warp.set(instruction.operands[0].values[i], lane, to_word(before));

@@ -5,6 +5,7 @@
 
 #include "tests/gpu/all_biases.hpp"
 #include "tests/gpu/attention_case.hpp"
+#include "tests/gpu/gradient_case.hpp"
 
 /// What an emulator has the time for.
 TEST_SUITE_BEGIN("small");
@@ -43,6 +44,20 @@ TEST_CASE("many tiles, forth and back, match float64") {
   check_all(cases);
 }
 
+// Sums start anew after 4096 keys, or after the whole tiles of them.
+TEST_CASE("lengths around that of one sum match float64") {
+  std::vector<AttentionCase> cases;
+  for (const int kv_length : {4096, 4097, 8300})
+    for (const int head_dim : {16, 40, 192, 256})
+      cases.push_back({.config = {.head_dim = head_dim, .bias = bias::dense()},
+                       .batch = 1,
+                       .heads = 2,
+                       .kv_heads = 2,
+                       .q_length = 7,
+                       .kv_length = kv_length});
+  check_all(cases);
+}
+
 TEST_CASE("rows that see no keys, beside rows that do, match float64 at every head dimension") {
   std::vector<AttentionCase> cases;
   for (const int head_dim : {16, 64, 192, 256})
@@ -61,6 +76,38 @@ TEST_CASE("values of a head dimension of their own match float64") {
                      .kv_length = 150,
                      .layout = Layout::padded});
   check_all(cases);
+}
+
+TEST_CASE("gradients match float64") {
+  std::vector<AttentionCase> cases;
+  for (const int head_dim : {8, 64, 128, 256})
+    for (const bool causal : {false, true})
+      cases.push_back({.config = {.direction = Direction::backward,
+                                  .dtype = causal ? DType::bf16 : DType::f16,
+                                  .head_dim = head_dim,
+                                  .causal = causal},
+                       .kv_heads = causal ? 2 : 4,
+                       .q_length = 150,
+                       .kv_length = 100});
+  check_gradients(cases);
+}
+
+TEST_CASE("gradients of every bias match float64") {
+  std::vector<AttentionCase> cases;
+  std::size_t n = 0;
+  for (const Expr& expr : all_biases()) {
+    cases.push_back({.config = {.direction = Direction::backward,
+                                .dtype = n % 3 == 0 ? DType::bf16 : DType::f16,
+                                .head_dim = n % 2 == 0 ? 32 : 64,
+                                .bias = expr,
+                                .causal = n % 4 < 2},
+                     .q_length = 70,
+                     .kv_length = 150,
+                     .inputs_a_head = n % 5 != 0,
+                     .inputs_a_batch_item = n % 3 == 0});
+    ++n;
+  }
+  check_gradients(cases);
 }
 
 }  // namespace flashbias::testing

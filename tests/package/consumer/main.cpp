@@ -7,5 +7,5 @@ int main() {
   const KernelPlan plan = flashbias::plan({.bias = bias::alibi(), .causal = true, .arch = parse_arch("sm_90a")});
   const KernelSource source = emit(plan);
   std::cout << "flashbias " << FLASHBIAS_VERSION << '\n' << explain(plan);
-  return source.text.find(kKernelName) == std::string::npos;
+  return source.text.find(kernel_name(Direction::forward)) == std::string::npos;
 }

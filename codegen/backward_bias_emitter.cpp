@@ -1,0 +1,251 @@
+#include "codegen/backward_bias_emitter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "codegen/gradients.hpp"
+#include "codegen/rewrite.hpp"
+#include "codegen/terms_emitter.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+const CudaScope kScope{.pairs_are_read_ahead = false};
+
+/// Tables whose gradients a thread block adds up on its own, before it adds them to those of the others.
+constexpr int kMaxEntriesInSharedMemory = 4096;
+
+constexpr const char* kAddParameters =
+    "(float d_bias, float probability, const Parameters& p, const Block& block, const HeadTerms& head, const "
+    "QueryTerms& row, const "
+    "KeyTerms& key, int q_index, int kv_index)";
+
+constexpr const char* kNothing =
+    "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
+    "bool valid) {{}}\n}};\n\n";
+
+std::vector<Expr> scores_of(const BackwardProgram& program) {
+  std::vector<Expr> scores = {program.bias};
+  for (const InputGradient& gradient : program.gradients) {
+    scores.insert(scores.end(), gradient.components.begin(), gradient.components.end());
+    for (const TableRead& read : gradient.reads) {
+      scores.push_back(read.coefficient);
+      scores.push_back(read.index);
+    }
+  }
+  return scores;
+}
+
+bool adds_in_shared_memory(const InputSpec& table) { return table.dims <= kMaxEntriesInSharedMemory; }
+
+/// A statement that uses the value of an expression, with what it needs before it.
+template <class Use>
+std::string with_value(const Expr& expr, const Use& use) {
+  const CudaExpression code = to_cuda(expr, kScope);
+  const std::string statement = use(code.value);
+  return code.statements.empty() ? statement : fmt::format("{{\n{}{}}}\n", code.statements, statement);
+}
+
+}  // namespace
+
+BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
+    : hoisted_(hoist(scores_of(program))), factors_(program.factors), wanted_(gradient_names(config).inputs) {
+  auto next = hoisted_.scores.begin() + 1;
+  for (const InputGradient& gradient : program.gradients) {
+    const auto count = static_cast<std::ptrdiff_t>(gradient.components.size() + 2 * gradient.reads.size());
+    gradients_.push_back({gradient.input, {next, next + count}});
+    next += count;
+  }
+}
+
+int BackwardBias::table_entries() const {
+  int entries = 0;
+  for (const Emitted& gradient : gradients_)
+    if (gradient.input.kind == Op::table && adds_in_shared_memory(gradient.input)) entries += gradient.input.dims;
+  return entries;
+}
+
+std::string BackwardBias::terms(const char* type, const char* function, const char* comment, const char* index,
+                                const std::vector<HoistedValue>& values) const {
+  const std::string parameters = fmt::format("(const Parameters& p, const Block& block{}{})",
+                                             std::string_view(index).empty() ? "" : ", int ", index);
+  if (values.empty())
+    return fmt::format("using {0} = NoTerms;\n__device__ __forceinline__ {0} {1}{2} {{ return {{}}; }}\n\n", type,
+                       function, parameters);
+  return fmt::format(
+      "// {}\nstruct {} {{\n{}}};\n\n__device__ __forceinline__ {} {}{} {{\n{} terms;\n{}return terms;\n}}\n\n",
+      comment, type, members_of(values), type, function, parameters, type, assignments_of(values, kScope));
+}
+
+std::string BackwardBias::bias() const {
+  const CudaExpression code = to_cuda(hoisted_.scores.front(), kScope);
+  return fmt::format(
+      "// The bias of a score.\n__device__ __forceinline__ float bias_of(const Parameters& p, const Block& block, "
+      "const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index) {{\n{}return "
+      "{};\n}}\n\n",
+      code.statements, code.value);
+}
+
+std::string BackwardBias::query_gradients() const {
+  std::string members;
+  std::string add;
+  std::string write;
+  for (const auto& [input, values] : gradients_) {
+    const bool is_scalar = input.kind == Op::head_scalar;
+    if (!is_scalar && input.kind != Op::query_input) continue;
+    const std::string& name = input.name;
+    members += fmt::format("SumOverKeys {}[{}];\n", name, input.dims);
+    for (std::size_t c = 0; c < values.size(); ++c) {
+      if (is_zero(values[c])) continue;
+      add += with_value(values[c], [&](const std::string& value) {
+        return fmt::format("{}[{}].add(d_bias, probability, {});\n", name, c, value);
+      });
+    }
+    write += is_scalar ? fmt::format(
+                             "{{\nconst float row = {0}[0].of_row(excess);\n"
+                             "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
+                             "if (threadIdx.x % 32 == 0) p.{0}_gradient.add(block.batch, block.head, 0, 0, sum);\n}}\n",
+                             name)
+                       : fmt::format(
+                             "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\n"
+                             "const float sum = {0}[c].of_row(excess);\nif (valid && threadIdx.x % 4 == 0) "
+                             "p.{0}_gradient.add(block.batch, block.head, q_index, c, sum);\n}}\n",
+                             name, input.dims);
+  }
+  if (members.empty()) return fmt::format(kNothing, "QueryGradients", kAddParameters, "q_index");
+  return fmt::format(
+      "// What is summed up over the keys of a query.\nstruct QueryGradients {{\nfloat excess = 0.0f;\n{}\n"
+      "__device__ __forceinline__ void add{} {{\nexcess += d_bias;\n{}}}\n__device__ __forceinline__ void "
+      "write(const Parameters& p, const Block& block, int q_index, bool valid) {{\nexcess = sum_of_row(excess);\n"
+      "{}}}\n}};\n\n",
+      members, kAddParameters, add, write);
+}
+
+std::string BackwardBias::key_gradients() const {
+  std::string members;
+  std::string add;
+  std::string write;
+  for (const auto& [input, values] : gradients_) {
+    if (input.kind != Op::key_input) continue;
+    members += fmt::format("float {}[{}] = {{}};\n", input.name, input.dims);
+    for (std::size_t c = 0; c < values.size(); ++c)
+      add += with_value(values[c], [&](const std::string& value) {
+        return fmt::format("{}[{}] += d_bias * ({});\n", input.name, c, value);
+      });
+    write += fmt::format(
+        "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}[c]);\n"
+        "if (valid && threadIdx.x % 4 == 0) p.{0}_gradient.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
+        input.name, input.dims);
+  }
+  if (members.empty()) return fmt::format(kNothing, "KeyGradients", kAddParameters, "kv_index");
+  return fmt::format(
+      "// What is summed up over the queries of a key.\nstruct KeyGradients {{\n{}\n__device__ __forceinline__ void "
+      "add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, const Block& block, int kv_index, "
+      "bool valid) {{\n{}}}\n}};\n\n",
+      members, kAddParameters, add, write);
+}
+
+std::string BackwardBias::score_gradients() const {
+  std::string storage;
+  std::string clear;
+  std::string add;
+  std::string write;
+  for (const auto& [input, values] : gradients_) {
+    const std::string& name = input.name;
+    if (input.kind == Op::pair_input) {
+      add += with_value(values.front(), [&](const std::string& value) {
+        return fmt::format("p.{}_gradient.add(block.batch, block.head, q_index, kv_index, d_bias * ({}));\n", name,
+                           value);
+      });
+    } else if (input.kind == Op::table) {
+      const bool is_shared = adds_in_shared_memory(input);
+      for (std::size_t i = 0; i + 1 < values.size(); i += 2)
+        add += with_value(values[i + 1], [&](const std::string& index) {
+          const std::string clamped = fmt::format("min(max({}, 0), {})", index, input.dims - 1);
+          return with_value(values[i], [&](const std::string& value) {
+            return is_shared ? fmt::format("atomicAdd(&storage.{}[{}], d_bias * ({}));\n", name, clamped, value)
+                             : fmt::format("p.{}_gradient.add(block.batch, block.head, 0, {}, d_bias * ({}));\n", name,
+                                           clamped, value);
+          });
+        });
+      if (!is_shared) continue;
+      const std::string each =
+          fmt::format("for (int i = static_cast<int>(threadIdx.x); i < {}; i += kThreads)\n", input.dims);
+      storage += fmt::format("float {}[{}];\n", name, input.dims);
+      clear += fmt::format("{}{}[i] = 0.0f;\n", each, name);
+      write += fmt::format("{0}p.{1}_gradient.add(block.batch, block.head, 0, i, storage.{1}[i]);\n", each, name);
+    }
+  }
+  return fmt::format(
+      "// What is added up by entries of tables, and what belongs to each score alone.\n"
+      "struct ScoreGradients {{\nstruct Storage {{\n{}\n__device__ __forceinline__ void clear() {{\n{}}}\n}};\n\n"
+      "Storage& storage;\n\n__device__ explicit ScoreGradients(Storage& shared) : storage(shared) {{}}\n"
+      "__device__ __forceinline__ void add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, "
+      "const Block& block) {{\n{}}}\n}};\n\n",
+      storage, clear, kAddParameters, add, write);
+}
+
+std::string BackwardBias::factors() const {
+  std::string members;
+  std::string clear;
+  std::string load_queries;
+  std::string load_keys;
+  std::string multiply;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    const auto load = [&](const std::string& input, const char* length) {
+      return fmt::format(
+          "load_tile(factors{0}, reinterpret_cast<const u16*>(p.{1}_input.row(batch, head, start)), "
+          "p.{1}_input.row_stride, p.{2} - start);\n",
+          i, input, length);
+    };
+    members += fmt::format("SharedTile<kBlock, {}> factors{};\n", factors_[i].rank, i);
+    clear += fmt::format("::clear_padding(factors{});\n", i);
+    load_queries += load(factors_[i].q_input, "q_length");
+    load_keys += load(factors_[i].k_input, "kv_length");
+    multiply += fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, first);\n", i);
+  }
+  if (!factors_.empty())
+    multiply +=
+        "#pragma unroll\nfor (int n = 0; n < kColumnsAtOnce / 8; ++n)\n#pragma unroll\nfor (int e = 0; e < 4; ++e) "
+        "scores[n][e] *= p.inverse_softmax_scale;\n";
+  constexpr const char* kLoad = "(const Parameters& p, int batch, int head, int start)";
+  return fmt::format(
+      "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n{}\n__device__ "
+      "__forceinline__ void clear_padding() {{\n{}}}\n__device__ __forceinline__ void load_queries{} {{\n{}}}\n"
+      "__device__ __forceinline__ void load_keys{} {{\n{}}}\n}};\n\n"
+      "__device__ __forceinline__ void multiply_factors(Scores& scores, const Parameters& p, const Factors& rows, "
+      "const "
+      "Factors& columns, int first) {{\n{}}}\n\n",
+      members, clear, kLoad, load_queries, kLoad, load_keys, multiply);
+}
+
+std::string BackwardBias::factor_gradients(const char* type, bool of_queries) const {
+  std::string members;
+  std::string add;
+  std::string write;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    const std::string& input = of_queries ? factors_[i].q_input : factors_[i].k_input;
+    if (std::ranges::find(wanted_, input, &InputSpec::name) == wanted_.end()) continue;
+    members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
+    add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
+    write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, input);
+  }
+  return fmt::format(
+      "struct {} {{\n{}\n__device__ __forceinline__ void add(const Scores& gradients, const Factors& columns, int "
+      "first) {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, int batch, int head, int start, int "
+      "end) const {{\n{}}}\n}};\n\n",
+      type, members, add, write);
+}
+
+std::string BackwardBias::emit() const {
+  return "#include \"backward/factor_gradient.cuh\"\n#include \"backward/gradient.cuh\"\n#include "
+         "\"backward/terms.cuh\"\n#include \"block.cuh\"\n#include \"load_tile.cuh\"\n\n" +
+         terms("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
+         terms("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
+         terms("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
+         factors() + factor_gradients("QueryFactorGradients", true) + factor_gradients("KeyFactorGradients", false) +
+         query_gradients() + key_gradients() + score_gradients();
+}
+
+}  // namespace flashbias::codegen

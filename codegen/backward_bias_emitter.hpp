@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+
+#include "codegen/backward_program.hpp"
+#include "codegen/hoisting.hpp"
+
+namespace flashbias::codegen {
+
+/// The text that takes the place of templates/backward/bias.cuh: what a score's bias is and what its gradient adds to.
+class BackwardBias {
+ public:
+  BackwardBias(const AttentionConfig& config, const BackwardProgram& program);
+
+  [[nodiscard]] std::string emit() const;
+
+  // 4-byte numbers in shared memory: of a query or key that is a column, and of all tables whose gradients are added up
+  // there.
+  [[nodiscard]] int query_words() const { return static_cast<int>(hoisted_.row.size()); }
+  [[nodiscard]] int key_words() const { return static_cast<int>(hoisted_.key.size()); }
+  [[nodiscard]] int table_entries() const;
+  [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
+
+ private:
+  /// An input's gradient in terms of what is computed ahead: for each component {derivative}, for each read of a table
+  /// {coefficient, index}.
+  struct Emitted {
+    InputSpec input;
+    std::vector<Expr> values;
+  };
+  [[nodiscard]] std::string terms(const char* type, const char* function, const char* comment, const char* index,
+                                  const std::vector<HoistedValue>& values) const;
+  [[nodiscard]] std::string bias() const;
+  [[nodiscard]] std::string query_gradients() const;
+  [[nodiscard]] std::string key_gradients() const;
+  [[nodiscard]] std::string score_gradients() const;
+  [[nodiscard]] std::string factors() const;
+  [[nodiscard]] std::string factor_gradients(const char* type, bool of_queries) const;
+
+  HoistedScores hoisted_;
+  std::vector<Emitted> gradients_;
+  std::vector<FactorTerm> factors_;
+  std::vector<InputSpec> wanted_;
+};
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,103 @@
+#include "codegen/backward_planner.hpp"
+
+#include <algorithm>
+
+#include "codegen/backward_bias_emitter.hpp"
+#include "codegen/backward_program.hpp"
+#include "codegen/gradients.hpp"
+#include "codegen/inputs.hpp"
+#include "codegen/ranges.hpp"
+#include "codegen/shared_layout.hpp"
+#include "codegen/tiles.hpp"
+#include "flashbias/error.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+/// Columns of gradients that a warp can hold for its 16 rows, beside the scores.
+constexpr int kMaxColumnsHeld = 256;
+
+/// Of a launch, whose parameters are bounded: inputs and gradients.
+constexpr std::size_t kMaxTensorsOfBias = 112;
+
+/// Shares the gradients of a side out among passes, each of which holds what it can.
+class PassPacker {
+ public:
+  PassPacker(bool owns_keys, std::vector<BackwardPass>& passes) : owns_keys_(owns_keys), passes_(passes) {}
+
+  void add(bool BackwardPass::*gradient, int columns) {
+    if (left_ < columns || !has_pass_) {
+      passes_.push_back({.owns_keys = owns_keys_});
+      has_pass_ = true;
+      left_ = kMaxColumnsHeld;
+    }
+    passes_.back().*gradient = true;
+    left_ -= columns;
+  }
+
+ private:
+  bool owns_keys_;
+  std::vector<BackwardPass>& passes_;
+  bool has_pass_ = false;
+  int left_ = 0;
+};
+
+std::vector<BackwardPass> passes_of(const AttentionConfig& config, const BackwardBias& bias) {
+  const GradientNames names = gradient_names(config);
+  int ranks = 0;
+  for (const FactorTerm& factors : bias.factor_terms()) ranks += factors.rank;
+  const auto any_input = [&](bool of_keys) {
+    return std::ranges::any_of(names.inputs,
+                               [&](const InputSpec& input) { return (input.kind == Op::key_input) == of_keys; });
+  };
+  std::vector<BackwardPass> passes;
+  PassPacker of_keys(true, passes);
+  if (any_input(true)) of_keys.add(&BackwardPass::writes_inputs, ranks);
+  if (names.k) of_keys.add(&BackwardPass::writes_operand, config.head_dim);
+  if (names.v) of_keys.add(&BackwardPass::writes_values, config.head_dim_v);
+  PassPacker of_queries(false, passes);
+  if (any_input(false)) of_queries.add(&BackwardPass::writes_inputs, ranks);
+  if (names.q) of_queries.add(&BackwardPass::writes_operand, config.head_dim);
+  return passes;
+}
+
+/// The largest that fits into shared memory; smaller ones reuse what they load less.
+Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
+  for (const int block : {64, 32}) {
+    Tile tile{.block_q = block,
+              .block_k = block,
+              .warps = block / 16,
+              .blocks_per_multiprocessor = 1,
+              .reason = block == 64 ? "each warp keeps the gradients of 16 rows in registers"
+                                    : "shared memory bars 64 rows; each warp keeps the gradients of 16 in registers",
+              .columns_at_once = 32};
+    if (backward_shared_bytes(config, tile, bias) <= shared_bytes_limit(config.arch)) return tile;
+  }
+  throw Error(ErrorCode::invalid_config, "head_dim is " + std::to_string(config.head_dim) + " and head_dim_v " +
+                                             std::to_string(config.head_dim_v) +
+                                             ": with this bias no tile of the backward pass fits into the " +
+                                             std::to_string(shared_bytes_limit(config.arch)) +
+                                             " bytes of shared memory of " + to_string(config.arch));
+}
+
+}  // namespace
+
+void plan_backward(KernelPlan& plan) {
+  AttentionConfig& config = plan.config;
+  config.log_sum_exp = true;
+  const BackwardProgram program = lower_backward(config);
+  const BackwardBias bias(config, program);
+  plan.terms = program.terms;
+  plan.main_loop_reason = "the backward pass has one loop";
+  plan.tile = tile_of(config, bias);
+  plan.passes = passes_of(config, bias);
+  plan.input_gradients = gradient_names(config).inputs;
+  if (plan.inputs.size() + plan.input_gradients.size() > kMaxTensorsOfBias)
+    throw Error(ErrorCode::invalid_config,
+                "gradients: the bias has " + std::to_string(plan.inputs.size()) + " inputs, and " +
+                    std::to_string(plan.input_gradients.size()) + " of their gradients are asked for; at most " +
+                    std::to_string(kMaxTensorsOfBias) + " tensors fit into a launch: name the gradients that you need");
+  plan.shared_bytes = backward_shared_bytes(config, plan.tile, bias);
+}
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codegen/gradients.hpp"
+#include "codegen/parameters.hpp"
+#include "flashbias/error.hpp"
+#include "runtime/argument_checks.hpp"
+#include "runtime/bias_arguments.hpp"
+#include "runtime/bias_tensors.hpp"
+#include "runtime/launch.hpp"
+#include "runtime/parameter_writer.hpp"
+#include "runtime/problem_sizes.hpp"
+
+namespace flashbias::runtime {
+namespace {
+
+std::vector<std::string> names_of(const KernelPlan& plan) {
+  const codegen::GradientNames wanted = codegen::gradient_names(plan.config);
+  std::vector<std::string> names;
+  if (wanted.q) names.emplace_back("q");
+  if (wanted.k) names.emplace_back("k");
+  if (wanted.v) names.emplace_back("v");
+  for (const InputSpec& input : plan.input_gradients) names.push_back(input.name);
+  return names;
+}
+
+const GradientOutput* find_gradient(std::span<const GradientOutput> gradients, std::string_view name) {
+  const auto found = std::ranges::find(gradients, name, &GradientOutput::name);
+  return found == gradients.end() ? nullptr : &*found;
+}
+
+/// Each that is asked for once, and no other.
+void require_names(const KernelPlan& plan, std::span<const GradientOutput> gradients) {
+  const std::vector<std::string> names = names_of(plan);
+  const std::string list = fmt::format("{}", fmt::join(names, ", "));
+  for (const std::string& name : names)
+    if (find_gradient(gradients, name) == nullptr)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the gradient of '{}' is missing; the kernel writes those of {}", name, list));
+  for (const GradientOutput& gradient : gradients) {
+    if (std::ranges::find(names, gradient.name) == names.end())
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("the gradient of '{}' is given, but the kernel writes those of {} alone", gradient.name, list));
+    if (find_gradient(gradients, gradient.name) != &gradient)
+      throw Error(ErrorCode::invalid_argument, fmt::format("the gradient of '{}' is given twice", gradient.name));
+  }
+}
+
+/// Of q, k or v; a null tensor where it is not asked for.
+TensorView operand_gradient(const BackwardArguments& arguments, const TensorView& operand, const char* name,
+                            const AttentionConfig& config, int device) {
+  const GradientOutput* gradient = find_gradient(arguments.gradients, name);
+  if (gradient == nullptr) return {};
+  const std::string title = fmt::format("the gradient of {}", name);
+  require_shape(title, gradient->tensor, fmt::format("that of {}", name),
+                {operand.shape[0], operand.shape[1], operand.shape[2], operand.shape[3]});
+  require_operand(title, gradient->tensor, config.dtype, device);
+  require_no_broadcast(title, gradient->tensor);
+  return gradient->tensor;
+}
+
+bool is_contiguous(const TensorView& tensor) {
+  std::int64_t expected = 1;
+  for (int i = tensor.rank - 1; i >= 0; --i) {
+    const auto d = static_cast<std::size_t>(i);
+    if (tensor.shape[d] > 1 && tensor.strides[d] != expected) return false;
+    expected *= tensor.shape[d];
+  }
+  return true;
+}
+
+void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const BackwardArguments& arguments,
+                           const ProblemSizes& sizes, int device) {
+  const TensorView& bound = find_input(arguments.bias_inputs, input.name)->tensor;
+  const TensorView& tensor = find_gradient(arguments.gradients, input.name)->tensor;
+  const std::string title = fmt::format("the gradient of bias input '{}'", input.name);
+  if (tensor.rank != bound.rank ||
+      !std::equal(bound.shape.begin(), bound.shape.begin() + bound.rank, tensor.shape.begin()))
+    reject(title, tensor, fmt::format("it must have the shape of the input, which is {}", to_string(bound)));
+  require_dtype(title, tensor, DType::f32);
+  require_device(title, tensor, device);
+  require_pointer(title, tensor, size_of(DType::f32));
+  if (!is_contiguous(tensor)) reject(title, tensor, "it must be contiguous");
+  InputSpec spec = input;
+  spec.dtype = DType::f32;
+  const BiasStrides strides = bind_bias_tensor(spec, tensor, sizes);
+  parameters.append(tensor.data, strides.batch, strides.head, strides.row);
+}
+
+}  // namespace
+
+LaunchPlan prepare_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device) {
+  const AttentionConfig& config = plan.config;
+  if (config.direction != Direction::backward)
+    throw Error(ErrorCode::invalid_argument,
+                "the kernel computes attention itself (direction=forward): launch it with AttentionArguments");
+  const ProblemSizes sizes = problem_sizes(config, arguments.q, arguments.k, arguments.v);
+  require_sizes(plan, sizes);
+  for (const auto& [name, tensor] : {std::pair{"out", &arguments.out}, {"d_out", &arguments.d_out}}) {
+    require_shape(name, *tensor, "[B, Nq, H, Dv]", {sizes.batch, sizes.q_length, sizes.heads, arguments.v.shape[3]});
+    require_operand(name, *tensor, config.dtype, device);
+  }
+  require_operand("q", arguments.q, config.dtype, device);
+  require_operand("k", arguments.k, config.dtype, device);
+  require_operand("v", arguments.v, config.dtype, device);
+  require_log_sum_exp(arguments.log_sum_exp, sizes, device);
+  require_names(plan, arguments.gradients);
+
+  const auto tiles = [&](std::int64_t length) { return (length + plan.tile.block_q - 1) / plan.tile.block_q; };
+  const std::int64_t query_blocks = sizes.batch * sizes.heads * tiles(sizes.q_length);
+  const std::int64_t key_blocks = sizes.batch * sizes.kv_heads * tiles(sizes.kv_length);
+  std::int64_t blocks = 0;
+  for (const BackwardPass& pass : plan.passes) blocks += pass.owns_keys ? key_blocks : query_blocks;
+  require_at_most("the number of thread blocks", blocks, kMaxBlocks);
+
+  LaunchPlan launch;
+  launch.blocks = static_cast<std::uint32_t>(blocks);
+  launch.threads = static_cast<std::uint32_t>(plan.tile.warps * 32);
+  launch.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
+  ParameterWriter parameters(launch);
+  for (const TensorView* tensor : {&arguments.q, &arguments.k, &arguments.v, &arguments.out, &arguments.d_out})
+    parameters.append_operand(*tensor);
+  parameters.append_operand(operand_gradient(arguments, arguments.q, "q", config, device));
+  parameters.append_operand(operand_gradient(arguments, arguments.k, "k", config, device));
+  parameters.append_operand(operand_gradient(arguments, arguments.v, "v", config, device));
+  parameters.append(arguments.log_sum_exp.data, arguments.log_sum_exp.strides[0], arguments.log_sum_exp.strides[1]);
+  append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
+  for (const InputSpec& input : plan.input_gradients)
+    append_input_gradient(parameters, input, arguments, sizes, device);
+  const float scale = softmax_scale(plan, arguments.softmax_scale);
+  parameters.append(codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),
+                                           .heads_per_kv_head = static_cast<std::int32_t>(sizes.heads / sizes.kv_heads),
+                                           .q_length = static_cast<std::int32_t>(sizes.q_length),
+                                           .kv_length = static_cast<std::int32_t>(sizes.kv_length),
+                                           .q_tiles = static_cast<std::int32_t>(tiles(sizes.q_length)),
+                                           .kv_tiles = static_cast<std::int32_t>(tiles(sizes.kv_length)),
+                                           .query_blocks = static_cast<std::int32_t>(query_blocks),
+                                           .key_blocks = static_cast<std::int32_t>(key_blocks),
+                                           .softmax_scale = scale,
+                                           .inverse_softmax_scale = 1 / scale});
+  return launch;
+}
+
+}  // namespace flashbias::runtime

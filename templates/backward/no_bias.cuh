@@ -1,0 +1,60 @@
+#pragma once
+
+#include "backward/factor_gradient.cuh"
+#include "backward/terms.cuh"
+#include "block.cuh"
+
+// The interface of what the generator writes.
+
+using HeadTerms = NoTerms;
+using QueryTerms = NoTerms;
+using KeyTerms = NoTerms;
+
+__device__ __forceinline__ HeadTerms head_terms(const Parameters&, const Block&) { return {}; }
+__device__ __forceinline__ QueryTerms query_terms(const Parameters&, const Block&, int /*q_index*/) { return {}; }
+__device__ __forceinline__ KeyTerms key_terms(const Parameters&, const Block&, int /*kv_index*/) { return {}; }
+
+// The bias of a score.
+__device__ __forceinline__ float bias_of(const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                                         const KeyTerms&, int /*q_index*/, int /*kv_index*/) {
+  return 0.0f;
+}
+
+// Low-rank terms: a tile a side, and products of them.
+struct Factors {
+  __device__ void clear_padding() {}
+  __device__ void load_queries(const Parameters&, int /*batch*/, int /*head*/, int /*start*/) {}
+  __device__ void load_keys(const Parameters&, int /*batch*/, int /*head*/, int /*start*/) {}
+};
+// Makes scores, in units of the softmax scale, of them; q k^T is added.
+__device__ __forceinline__ void multiply_factors(Scores&, const Parameters&, const Factors& /*rows*/,
+                                                 const Factors& /*columns*/, int /*first*/) {}
+// Of the factors of a side, while it is that of the rows.
+struct QueryFactorGradients {
+  __device__ void add(const Scores& /*gradients*/, const Factors& /*columns*/, int /*first*/) {}
+  __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
+};
+using KeyFactorGradients = QueryFactorGradients;
+
+// What is summed up over the scores of a query row, for the gradients of its inputs ...
+struct QueryGradients {
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void write(const Parameters&, const Block&, int /*q_index*/, bool /*valid*/) {}
+};
+// ... of a key ...
+struct KeyGradients {
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void write(const Parameters&, const Block&, int /*kv_index*/, bool /*valid*/) {}
+};
+// ... and what is added up by entries of tables, or belongs to a score alone.
+struct ScoreGradients {
+  struct Storage {
+    __device__ void clear() {}
+  };
+  __device__ explicit ScoreGradients(Storage&) {}
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void write(const Parameters&, const Block&) {}
+};

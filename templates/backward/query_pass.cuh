@@ -1,0 +1,111 @@
+#pragma once
+
+#include "backward/differentiate.cuh"
+#include "backward/products.cuh"
+#include "backward/storage.cuh"
+#include "backward/write_rows.cuh"
+
+// What belongs to kBlock queries of one head: walks over the keys that they see.
+template <bool WritesQueries, bool WritesInputs>
+struct QueryPass {
+  const Parameters& p;
+  SharedStorage& shared;
+  Block block;
+  HeadTerms head;
+  QueryTerms terms[kRowSlots];
+  QueryStatistics statistics[kRowSlots];
+  QueryGradients query_gradients[kRowSlots];
+  QueryFactorGradients factor_gradients;
+  ScoreGradients score_gradients;
+  Accumulator<kHeadDim> d_q;  // in units of the softmax scale
+
+  __device__ QueryPass(const Parameters& parameters, SharedStorage& storage, int index)
+      : p(parameters), shared(storage), block(parameters, index), score_gradients(storage.score_gradients) {
+    head = head_terms(p, block);
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+      const int q_index = min(q_index_of(slot), p.q_length - 1);
+      terms[slot] = query_terms(p, block, q_index);
+      statistics[slot] = query_statistics(p, block.batch, block.head, q_index);
+    }
+    clear(d_q);
+  }
+
+  __device__ __forceinline__ int q_index_of(int slot) const { return block.q_start + row_of_slot(slot); }
+
+  __device__ __forceinline__ void differentiate_scores(Scores& scores, Scores& gradients, int kv_start, int first,
+                                                       bool masks) {
+#pragma unroll
+    for (int n = 0; n < kColumnsAtOnce / 8; ++n)
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        const int column = first + column_of_tile(n) + c;
+        const int kv_index = min(kv_start + column, p.kv_length - 1);
+        const KeyTerms key = shared.key_terms.load(column);
+#pragma unroll
+        for (int slot = 0; slot < kRowSlots; ++slot) {
+          const int q_index = min(q_index_of(slot), p.q_length - 1);
+          const bool hidden = masks && (q_index_of(slot) >= block.q_end ||
+                                        HiddenColumns(p, block, q_index, kv_start).contain(column));
+          const float bias = bias_of(p, block, head, terms[slot], key, q_index, kv_index);
+          float& gradient = gradients[n][2 * slot + c];
+          differentiate(scores[n][2 * slot + c], gradient, bias, statistics[slot], p.softmax_scale, hidden);
+          if (!WritesInputs || gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
+          query_gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index, kv_index);
+          score_gradients.add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index, kv_index);
+        }
+      }
+  }
+
+  __device__ __forceinline__ void walk() {
+    const bool is_ragged = block.q_end - block.q_start < kBlock;
+    for (int kv_start = block.kv_begin; kv_start < block.kv_end; kv_start += kBlock) {
+      __syncthreads();
+      shared.columns.load_keys(p, block.batch, block.head / p.heads_per_kv_head, kv_start);
+      shared.columns.factors.load_keys(p, block.batch, block.head, kv_start);
+      commit_copies();
+      for (int column = static_cast<int>(threadIdx.x); column < kBlock; column += kThreads)
+        shared.key_terms.store(column, key_terms(p, block, min(kv_start + column, p.kv_length - 1)));
+      wait_for_copies();
+      __syncthreads();
+      const bool masks = is_ragged || block.masks(kv_start);
+#pragma unroll 1
+      for (int first = 0; first < kBlock; first += kColumnsAtOnce) {
+        Scores scores;
+        Scores gradients;
+        clear(scores);
+        clear(gradients);
+        multiply_factors(scores, p, shared.rows.factors, shared.columns.factors, first);
+        multiply_rows(scores, shared.rows.x, shared.columns.x, first);
+        multiply_rows(gradients, shared.rows.y, shared.columns.y, first);
+        differentiate_scores(scores, gradients, kv_start, first, masks);
+        if constexpr (WritesInputs) factor_gradients.add(gradients, shared.columns.factors, first);
+        if constexpr (WritesQueries) multiply_columns<kHeadDim>(d_q, gradients, shared.columns.x, first);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void run() {
+    shared.score_gradients.clear();
+    shared.rows.clear_padding();
+    shared.columns.clear_padding();
+    shared.rows.load_queries(p, block.batch, block.head, block.q_start);
+    shared.rows.factors.load_queries(p, block.batch, block.head, block.q_start);
+    commit_copies();
+    walk();
+    wait_for_copies();  // of a block that sees no keys
+    __syncthreads();
+    if constexpr (WritesQueries)
+      write_rows<kHeadDim>(shared.rows.x, d_q, p.softmax_scale,
+                           p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride +
+                               block.q_start * p.d_q_row_stride,
+                           p.d_q_row_stride, block.q_end - block.q_start);
+    if constexpr (WritesInputs) {
+#pragma unroll
+      for (int slot = 0; slot < kRowSlots; ++slot)
+        query_gradients[slot].write(p, block, q_index_of(slot), q_index_of(slot) < block.q_end);
+      factor_gradients.write(p, block.batch, block.head, block.q_start, block.q_end);
+      score_gradients.write(p, block);
+    }
+  }
+};

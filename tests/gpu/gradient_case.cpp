@@ -1,0 +1,234 @@
+#include "tests/gpu/gradient_case.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <random>
+
+#include "flashbias/jit.hpp"
+#include "flashbias/reference.hpp"
+#include "tests/gpu/test_tensors.hpp"
+
+namespace flashbias::testing {
+namespace {
+
+/// Probabilities and gradients of scores are rounded to 16 bits on the way, and the output was: each costs about as
+/// much as rounding the result.
+constexpr double kBar = 3;
+
+AttentionConfig forward_of(AttentionConfig config) {
+  config.direction = Direction::forward;
+  config.log_sum_exp = true;
+  config.gradients.clear();
+  return config;
+}
+
+/// What a problem needs on the GPU, once the forward pass has run.
+class Problem {
+ public:
+  explicit Problem(const AttentionCase& attention)
+      : attention_(attention), kernel_(jit::get(attention.config)), forward_(jit::get(forward_of(attention.config))) {
+    const AttentionConfig& config = kernel_.plan().config;
+    const auto operand = [&](int length, int heads, int dim) {
+      return allocate_tokens(config.dtype, attention.layout, attention.batch, length, heads, dim);
+    };
+    q = operand(attention.q_length, attention.heads, config.head_dim);
+    k = operand(attention.kv_length, attention.kv_heads, config.head_dim);
+    v = operand(attention.kv_length, attention.kv_heads, config.head_dim_v);
+    out = operand(attention.q_length, attention.heads, config.head_dim_v);
+    d_out = operand(attention.q_length, attention.heads, config.head_dim_v);
+    fill(q, "q", attention, random_, normal(attention.score_spread));
+    fill(k, "k", attention, random_, normal(1));
+    fill(v, "v", attention, random_, normal(1));
+    fill(d_out, "d_out", attention, random_, normal(1));
+    for (Tensor* tensor : {&q, &k, &v, &out, &d_out}) upload(*tensor);
+    bind_inputs();
+    run_forward();
+  }
+
+  std::vector<GradientError> run() {
+    std::deque<Tensor> gradients;
+    std::vector<GradientOutput> outputs;
+    const auto ask = [&](const std::string& name, Tensor tensor) {
+      if (!wants(name)) return;
+      names_.push_back(name);
+      Tensor& gradient = gradients.emplace_back(std::move(tensor));
+      upload(gradient);
+      gradient.buffer->fill(kPoison);
+      outputs.push_back({names_.back(), gradient.device()});
+    };
+    for (const auto& [name, tensor] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}}) ask(name, empty_like(*tensor));
+    for (const InputSpec& input : kernel_.plan().input_gradients)
+      ask(input.name, contiguous_f32(host_inputs_.at(input.name)));
+    const BackwardArguments arguments{.q = q.device(),
+                                      .k = k.device(),
+                                      .v = v.device(),
+                                      .out = out.device(),
+                                      .log_sum_exp = log_sum_exp_view(),
+                                      .d_out = d_out.device(),
+                                      .bias_inputs = bound_,
+                                      .gradients = outputs,
+                                      .softmax_scale = scale()};
+    kernel_.launch(arguments, nullptr);
+    const auto gradients_for = [&](const TensorView& gradient_of_out) {
+      return reference::gradients(kernel_.plan().config, q.host, k.host, v.host, host_inputs_, scale(), gradient_of_out,
+                                  input_names());
+    };
+    const reference::Gradients exact = gradients_for(d_out.host);
+    const reference::Gradients shaken = gradients_for(shaken_d_out().host);
+    std::vector<GradientError> errors;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      gradients[i].buffer->download(gradients[i].bytes.data());
+      errors.push_back(error_of(names_[i], gradients[i].host, exact, shaken));
+    }
+    return errors;
+  }
+
+ private:
+  [[nodiscard]] bool wants(const std::string& name) const {
+    const auto& names = attention_.config.gradients;
+    return names.empty() || std::ranges::find(names, name) != names.end();
+  }
+  [[nodiscard]] std::vector<std::string> input_names() const {
+    std::vector<std::string> names;
+    for (const InputSpec& input : kernel_.plan().input_gradients) names.push_back(input.name);
+    return names;
+  }
+  [[nodiscard]] float scale() const {
+    return static_cast<float>(attention_.softmax_scale > 0 ? attention_.softmax_scale
+                                                           : 1 / std::sqrt(attention_.config.head_dim));
+  }
+  [[nodiscard]] TensorView log_sum_exp_view() const {
+    return TensorView::contiguous(log_sum_exp_->data(), DType::f32,
+                                  {attention_.batch, attention_.heads, attention_.q_length});
+  }
+
+  void bind_inputs() {
+    for (const InputSpec& input : kernel_.plan().inputs) {
+      Tensor& tensor = inputs_.emplace_back(allocate_input(input, attention_));
+      fill(tensor, input.name, attention_, random_, generator_of(input, attention_));
+      upload(tensor);
+      bound_.push_back({input.name, as_bound(input, tensor.device())});
+      host_inputs_[input.name] = as_bound(input, tensor.host);
+    }
+  }
+
+  void run_forward() {
+    const std::size_t rows = static_cast<std::size_t>(attention_.batch) * static_cast<std::size_t>(attention_.heads) *
+                             static_cast<std::size_t>(attention_.q_length);
+    log_sum_exp_.emplace(rows * sizeof(float));
+    AttentionArguments arguments{q.device(), k.device(), v.device(), out.device()};
+    arguments.log_sum_exp = log_sum_exp_view();
+    arguments.bias_inputs = bound_;
+    arguments.softmax_scale = scale();
+    forward_.launch(arguments, nullptr);
+  }
+
+  static Tensor empty_like(const Tensor& tensor) {
+    Tensor copy;
+    copy.bytes.resize(tensor.bytes.size());
+    copy.host = tensor.host;
+    copy.host.data = copy.bytes.data();
+    return copy;
+  }
+  static Tensor contiguous_f32(const TensorView& view) {
+    Tensor tensor;
+    tensor.host = view;
+    tensor.host.dtype = DType::f32;
+    std::int64_t count = 1;
+    for (int i = view.rank - 1; i >= 0; --i) {
+      tensor.host.strides[static_cast<std::size_t>(i)] = count;
+      count *= view.shape[static_cast<std::size_t>(i)];
+    }
+    tensor.bytes.resize(static_cast<std::size_t>(count) * sizeof(float));
+    tensor.host.data = tensor.bytes.data();
+    return tensor;
+  }
+
+  static const std::vector<double>& numbers_of(const std::string& name, const reference::Gradients& gradients) {
+    if (name == "q") return gradients.q.numbers;
+    if (name == "k") return gradients.k.numbers;
+    return name == "v" ? gradients.v.numbers : gradients.inputs.at(name).numbers;
+  }
+
+  [[nodiscard]] GradientError error_of(const std::string& name, const TensorView& actual,
+                                       const reference::Gradients& exact, const reference::Gradients& shaken) const {
+    const std::vector<double>& numbers = numbers_of(name, exact);
+    const std::vector<double>& others = numbers_of(name, shaken);
+    double error = 0;
+    double rounding = 0;
+    double change = 0;
+    std::array<std::int64_t, 4> index{};
+    for (std::size_t n = 0; n < numbers.size(); ++n) {
+      std::int64_t offset = 0;
+      for (std::size_t d = 0; d < 4; ++d) offset += index[d] * actual.strides[d];
+      const double got = reference::read_element(actual, offset);
+      const double value = numbers[n];
+      if (!std::isnan(value) || !std::isnan(got)) {
+        error += std::pow(got - value, 2);
+        rounding += std::pow(reference::round_to(attention_.config.dtype, value) - value, 2);
+        change += std::pow(others[n] - value, 2);
+      }
+      for (int d = actual.rank - 1; d >= 0; --d) {
+        const auto i = static_cast<std::size_t>(d);
+        if (++index[i] < actual.shape[i]) break;
+        index[i] = 0;
+      }
+    }
+    return {.name = name, .error = std::sqrt(error), .inevitable = std::sqrt(std::max(rounding, change))};
+  }
+
+  /// d_out in f32, each number changed by up to half a unit in its last place.
+  [[nodiscard]] Tensor shaken_d_out() {
+    const double half_unit = attention_.config.dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
+    std::uniform_real_distribution<> change(-half_unit, half_unit);
+    Tensor shaken;
+    shaken.host = d_out.host;
+    const auto count = d_out.bytes.size() / 2;
+    shaken.bytes.resize(count * sizeof(float));
+    shaken.host.dtype = DType::f32;
+    shaken.host.data = shaken.bytes.data();
+    for (std::size_t i = 0; i < count; ++i)
+      reference::write_element(
+          shaken.host, static_cast<std::int64_t>(i),
+          reference::read_element(d_out.host, static_cast<std::int64_t>(i)) * (1 + change(random_)));
+    return shaken;
+  }
+
+  const AttentionCase& attention_;
+  Kernel kernel_, forward_;
+  std::mt19937_64 random_{std::random_device{}()};
+  Tensor q, k, v, out, d_out;
+  std::optional<DeviceBuffer> log_sum_exp_;
+  std::deque<Tensor> inputs_;
+  std::vector<BiasInput> bound_;
+  reference::Inputs host_inputs_;
+  std::deque<std::string> names_;
+};
+
+}  // namespace
+
+std::vector<GradientError> run_gradients(const AttentionCase& attention) { return Problem(attention).run(); }
+
+void check_gradients(const std::vector<AttentionCase>& cases) {
+  compile_ahead(cases);
+  for (const AttentionCase& attention : cases) {
+    CAPTURE(to_string(attention));
+    try {
+      for (const GradientError& gradient : run_gradients(attention)) {
+        CAPTURE(gradient.name);
+        CAPTURE(gradient.error);
+        CAPTURE(gradient.inevitable);
+        CHECK(gradient.ratio() <= kBar);
+      }
+    } catch (const std::exception& error) {
+      FAIL_CHECK(std::string(error.what()));
+    }
+  }
+}
+
+}  // namespace flashbias::testing
