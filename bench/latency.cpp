@@ -83,7 +83,7 @@ void hits_and_launches() {
   AttentionConfig resolved = config;
   resolved.arch = jit::current_arch();
   const jit::CachedCubin cubin = jit::get_cubin(resolved);
-  const runtime::LoadedKernel loaded(driver, cubin.cubin.image, resolved.arch, cubin.plan.shared_bytes);
+  const runtime::LoadedKernel loaded(driver, cubin.cubin.image, cubin.plan);
   const runtime::LaunchPlan launch = runtime::prepare_launch(cubin.plan, arguments, 0);
   const auto synchronize = [&] { driver.check(driver.cuCtxSynchronize(), "synchronize"); };
   // Fewer calls than the stream's queue holds, so that no launch waits for the GPU.

@@ -95,11 +95,11 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
 
 }  // namespace
 
-LaunchPlan prepare_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device) {
+LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device) {
   const AttentionConfig& config = plan.config;
   if (config.direction != Direction::backward)
     throw Error(ErrorCode::invalid_argument,
-                "the kernel computes attention itself (direction=forward): launch it with AttentionArguments");
+                "the kernel computes attention itself (direction=forward): use launch, with AttentionArguments");
   const ProblemSizes sizes = problem_sizes(config, arguments.q, arguments.k, arguments.v);
   require_sizes(plan, sizes);
   for (const auto& [name, tensor] : {std::pair{"out", &arguments.out}, {"d_out", &arguments.d_out}}) {

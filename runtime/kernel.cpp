@@ -22,11 +22,11 @@ void Kernel::launch(const AttentionArguments& arguments, CUstream_st* stream) co
   loaded.launch(launch, device, stream);
 }
 
-void Kernel::launch(const BackwardArguments& arguments, CUstream_st* stream) const {
+void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* stream) const {
   const runtime::LoadedKernel& loaded = impl_->loaded;
   const runtime::Driver& driver = loaded.driver();
   const runtime::CUdevice device = runtime::launch_device(driver);
-  const runtime::LaunchPlan launch = runtime::prepare_launch(impl_->plan, arguments, device);
+  const runtime::LaunchPlan launch = runtime::prepare_backward_launch(impl_->plan, arguments, device);
   for (const InputSpec& input : impl_->plan.input_gradients) {
     const auto gradient = std::ranges::find(arguments.gradients, input.name, &GradientOutput::name);
     const std::size_t bytes = runtime::size_in_bytes(gradient->tensor);

@@ -77,7 +77,7 @@ std::int64_t count_q_tiles(const KernelPlan& plan, const ProblemSizes& sizes) {
 LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& arguments, int device) {
   if (plan.config.direction != Direction::forward) [[unlikely]]
     throw Error(ErrorCode::invalid_argument,
-                "the kernel computes gradients (direction=backward): launch it with BackwardArguments");
+                "the kernel computes gradients (direction=backward): use launch_backward, with BackwardArguments");
   const ProblemSizes sizes = problem_sizes(plan.config, arguments.q, arguments.k, arguments.v);
   const std::int64_t q_tiles = count_q_tiles(plan, sizes);
   require_arguments(plan.config, arguments, sizes, device);

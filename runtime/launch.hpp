@@ -27,6 +27,7 @@ struct LaunchPlan {
 [[nodiscard]] LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& arguments, int device);
 
 /// The same for gradients.
-[[nodiscard]] LaunchPlan prepare_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device);
+[[nodiscard]] LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArguments& arguments,
+                                                 int device);
 
 }  // namespace flashbias::runtime

@@ -69,7 +69,7 @@ class Kernel {
   /// Throws Error(invalid_argument) before anything is launched, Error(cuda) if the driver refuses.
   void launch(const AttentionArguments& arguments, CUstream_st* stream) const;
   /// The same of a kernel for gradients; those of the bias' inputs are zeroed on the stream first.
-  void launch(const BackwardArguments& arguments, CUstream_st* stream) const;
+  void launch_backward(const BackwardArguments& arguments, CUstream_st* stream) const;
 
   [[nodiscard]] const KernelPlan& plan() const noexcept;
   [[nodiscard]] const KernelResources& resources() const noexcept;

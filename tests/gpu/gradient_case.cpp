@@ -73,7 +73,7 @@ class Problem {
                                       .bias_inputs = bound_,
                                       .gradients = outputs,
                                       .softmax_scale = scale()};
-    kernel_.launch(arguments, nullptr);
+    kernel_.launch_backward(arguments, nullptr);
     const auto gradients_for = [&](const TensorView& gradient_of_out) {
       return reference::gradients(kernel_.plan().config, q.host, k.host, v.host, host_inputs_, scale(), gradient_of_out,
                                   input_names());
