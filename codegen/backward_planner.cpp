@@ -17,6 +17,10 @@ namespace {
 /// Columns of gradients that a warp can hold for its 16 rows, beside the scores.
 constexpr int kMaxColumnsHeld = 256;
 
+/// Bytes a thread may spill where it holds more than a few.
+constexpr int kSpillsOfManyColumns = 384;
+constexpr int kFewColumns = 128;
+
 /// Of a launch, whose parameters are bounded: inputs and gradients.
 constexpr std::size_t kMaxTensorsOfBias = 112;
 
@@ -68,9 +72,10 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
               .block_k = block,
               .warps = block / 16,
               .blocks_per_multiprocessor = 1,
+              .allowed_spill_bytes = config.head_dim + config.head_dim_v > kFewColumns ? kSpillsOfManyColumns : 0,
               .reason = block == 64 ? "each warp keeps the gradients of 16 rows in registers"
                                     : "shared memory bars 64 rows; each warp keeps the gradients of 16 in registers",
-              .columns_at_once = 32};
+              .columns_at_once = std::max(config.head_dim, config.head_dim_v) > 128 ? 16 : 32};
     if (backward_shared_bytes(config, tile, bias) <= shared_bytes_limit(config.arch)) return tile;
   }
   throw Error(ErrorCode::invalid_config, "head_dim is " + std::to_string(config.head_dim) + " and head_dim_v " +

@@ -75,6 +75,17 @@ std::string nearest_entries_of(const Expr& expr) {
   return fmt::format("{}", fmt::join(lines, ""));
 }
 
+/// Names of what a backward pass writes gradients of.
+std::vector<std::string> gradients_of(const KernelPlan& plan, const BackwardPass& pass) {
+  std::vector<std::string> names;
+  if (pass.writes_operand) names.emplace_back(pass.owns_keys ? "k" : "q");
+  if (pass.writes_values) names.emplace_back("v");
+  if (pass.writes_inputs)
+    for (const InputSpec& input : plan.input_gradients)
+      if ((input.kind == Op::key_input) == pass.owns_keys) names.push_back(input.name);
+  return names;
+}
+
 }  // namespace
 
 std::string explain(const KernelPlan& plan) {
@@ -85,9 +96,12 @@ std::string explain(const KernelPlan& plan) {
                       plan.tile.block_k, plan.tile.warps, plan.shared_bytes);
   text += fmt::format("        {}\n", plan.tile.reason);
   if (plan.tile.allowed_spill_bytes > 0)
-    text +=
-        fmt::format("        may spill up to {} bytes a thread, read back once a tile: faster than a smaller tile\n",
-                    plan.tile.allowed_spill_bytes);
+    text += fmt::format("        may spill up to {} bytes a thread{}\n", plan.tile.allowed_spill_bytes,
+                        plan.passes.empty() ? ", read back once a tile: faster than a smaller tile" : "");
+  for (const BackwardPass& pass : plan.passes)
+    text += fmt::format("pass:   rows of {}, which walk over the {}: gradients of {}\n",
+                        pass.owns_keys ? "keys" : "queries", pass.owns_keys ? "queries" : "keys",
+                        fmt::join(gradients_of(plan, pass), ", "));
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
     text +=
@@ -133,6 +147,8 @@ std::string explain_json(const KernelPlan& plan) {
     for (const Expr& approximation : approximations(term.expression))
       shown["approximates"].push_back(to_string(*approximation.node().approximated));
   }
+  for (const BackwardPass& pass : plan.passes)
+    json["passes"].push_back({{"rows", pass.owns_keys ? "keys" : "queries"}, {"gradients", gradients_of(plan, pass)}});
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {
     nlohmann::ordered_json& shown = json["inputs"].emplace_back(

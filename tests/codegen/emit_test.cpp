@@ -42,6 +42,11 @@ TEST_CASE("emitted text is as in the golden files") {
        {.head_dim = 32,
         .bias = bias::window_relative_position(24, 24) + bias::low_rank(21) + bias::key_padding_mask(),
         .arch = arch}},
+      {"backward.cu.txt",
+       {.direction = Direction::backward,
+        .head_dim = 32,
+        .bias = bias::alibi() + bias::squared_distance(2, bias::DistanceWeight::none),
+        .arch = arch}},
   };
   for (const auto& [name, config] : goldens) {
     const std::string path = std::string(FLASHBIAS_GOLDENS) + "/" + name;

@@ -162,10 +162,26 @@ TEST_CASE("the kernels of the model zoo compile without spills that its plan doe
   check_kernels(configs);
 }
 
+TEST_CASE("backward kernels at every head dimension compile without spills that their plan does not declare") {
+  std::vector<AttentionConfig> configs;
+  for (const int head_dim : {8, 64, 96, 128, 256})
+    for (const Expr& bias : {bias::alibi() + bias::key_padding_mask(), bias::low_rank(16),
+                             bias::squared_distance(3, bias::DistanceWeight::per_query), bias::t5_relative_position()})
+      configs.push_back({.direction = Direction::backward,
+                         .dtype = head_dim == 96 ? DType::bf16 : DType::f16,
+                         .head_dim = head_dim,
+                         .bias = bias,
+                         .causal = head_dim % 16 == 0,
+                         .arch = head_dim == 8 ? Arch{80} : Arch{90}});
+  check_kernels(configs);
+}
+
 TEST_CASE("a kernel compiles for every architecture") {
   std::vector<AttentionConfig> configs;
-  for (const Arch arch : supported_archs())
+  for (const Arch arch : supported_archs()) {
     configs.push_back({.head_dim = 128, .bias = bias::alibi(), .causal = true, .log_sum_exp = true, .arch = arch});
+    configs.push_back({.direction = Direction::backward, .head_dim = 256, .bias = bias::alibi(), .arch = arch});
+  }
   check_kernels(configs);
 }
 

@@ -1,0 +1,121 @@
+#include "codegen/gradients.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "codegen/backward_program.hpp"
+#include "flashbias/config.hpp"
+#include "flashbias/plan.hpp"
+#include "flashbias/source.hpp"
+#include "tests/errors.hpp"
+
+namespace flashbias {
+namespace {
+
+using testing::message_of;
+
+AttentionConfig backward(const Expr& bias, std::vector<std::string> gradients = {}) {
+  return {.direction = Direction::backward, .bias = bias, .arch = Arch{80}, .gradients = std::move(gradients)};
+}
+
+std::string rejection(const AttentionConfig& config) {
+  return message_of(ErrorCode::invalid_config, [&] { (void)plan(config); });
+}
+
+std::string passes_of(const AttentionConfig& config) {
+  std::string text;
+  for (const BackwardPass& pass : plan(config).passes) {
+    text += pass.owns_keys ? " keys:" : " queries:";
+    if (pass.writes_operand) text += pass.owns_keys ? "k" : "q";
+    if (pass.writes_values) text += "v";
+    if (pass.writes_inputs) text += "+";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a backward config prints and parses back") {
+  const AttentionConfig config = backward(bias::alibi(), {"q", "slopes"});
+  CHECK(to_string(config) ==
+        "direction=backward dtype=f16 head_dim=64 head_dim_v=64 causal=false log_sum_exp=false arch=sm_80 "
+        "gradients=q,slopes bias=\"alibi()\"");
+  CHECK(parse_config(to_string(config)) == config);
+  CHECK_FALSE(parse_config(to_string(config)) == backward(bias::alibi()));
+  CHECK_FALSE(hash_value(config) == hash_value(backward(bias::alibi())));
+}
+
+TEST_CASE("gradients that cannot be are refused by name") {
+  CHECK(rejection(backward(bias::alibi(), {"slope"})) ==
+        "gradients: there is no 'slope'; there are those of q, k, v, slopes");
+  CHECK(rejection(backward(bias::alibi(), {"q", "q"})) == "gradients: 'q' is named twice");
+  CHECK(rejection(backward(bias::key_padding_mask(), {"key_padding_mask"})) ==
+        "gradients: 'key_padding_mask' is an input of u8, and only real numbers have gradients: those of q, k, v");
+  CHECK(rejection(backward(bias::key_input("k"))) ==
+        "gradients: the bias has an input of the name 'k', which is also that of an operand; give it another");
+  AttentionConfig forward = backward(bias::alibi(), {"q"});
+  forward.direction = Direction::forward;
+  CHECK(rejection(forward) ==
+        "gradients is \"q\", but the direction is forward; set direction=backward, or leave it out");
+  AttentionConfig forced = backward(bias::alibi());
+  forced.lowering = Lowering::registers;
+  CHECK(rejection(forced) ==
+        "lowering and tile are for the forward pass: the backward pass has one of each; leave them out");
+  CHECK(rejection(backward(bias::query_input("a", 17)[0] * bias::key_input("b"))) ==
+        "bias: 'a' has 17 numbers a token, and the backward pass keeps up to 16 of an input in registers; more only of "
+        "a product dot(query_input, key_input) that is a term of its own, of the dtype of q");
+}
+
+TEST_CASE("only what is asked for is computed") {
+  CHECK(passes_of(backward(bias::none())) == " keys:kv queries:q");
+  CHECK(passes_of(backward(bias::alibi())) == " keys:kv queries:q+");
+  CHECK(passes_of(backward(bias::alibi(), {"slopes"})) == " queries:+");
+  CHECK(passes_of(backward(bias::alibi(), {"v"})) == " keys:v");
+  CHECK(passes_of(backward(bias::squared_distance(3, bias::DistanceWeight::none), {"k_positions"})) == " keys:+");
+  CHECK(passes_of(backward(bias::low_rank(16), {"q_factors", "k_factors"})) == " keys:+ queries:+");
+  const std::string source = emit(plan(backward(bias::alibi(), {"v"}))).text;
+  CHECK(source.find("slopes_gradient") == std::string::npos);
+}
+
+TEST_CASE("a pass holds as many gradients as fit into registers") {
+  AttentionConfig config = backward(bias::low_rank(128));
+  config.head_dim = 128;
+  CHECK(passes_of(config) == " keys:k+ keys:v queries:q+");
+  config.head_dim = 256;
+  CHECK(passes_of(config) == " keys:+ keys:k keys:v queries:+ queries:q");
+}
+
+TEST_CASE("explain tells what each pass writes") {
+  const std::string text = explain(plan(backward(bias::squared_distance(3, bias::DistanceWeight::per_query))));
+  CHECK(
+      text.find("pass:   rows of keys, which walk over the queries: gradients of k, v, k_positions\n"
+                "pass:   rows of queries, which walk over the keys: gradients of q, distance_weight, q_positions\n") !=
+      std::string::npos);
+}
+
+namespace codegen {
+
+TEST_CASE("what is the same for all keys of a query has no gradient") {
+  const Expr bias = bias::query_input("shift") + bias::key_input("height") * bias::head_scalar("gain");
+  const BackwardProgram program = lower_backward(backward(bias));
+  std::string text;
+  for (const InputGradient& gradient : program.gradients)
+    text += gradient.input.name + ": " + to_string(gradient.components.front()) + "\n";
+  CHECK(text == "gain: key_input(height)\nheight: head_scalar(gain)\nshift: none()\n");
+}
+
+TEST_CASE("products of whole inputs run on the tensor cores, unless something else reads these") {
+  const BackwardProgram alone = lower_backward(backward(bias::low_rank(40) + bias::alibi()));
+  REQUIRE(alone.factors.size() == 1);
+  CHECK(alone.factors.front().rank == 40);
+  CHECK(alone.gradients.size() == 1);
+  const Expr both = bias::low_rank(8) + bias::query_input("q_factors", 8, std::nullopt)[0] * bias::key_input("height");
+  const BackwardProgram shared = lower_backward(backward(both));
+  CHECK(shared.factors.empty());
+  CHECK(shared.gradients.size() == 3);
+}
+
+}  // namespace codegen
+}  // namespace flashbias

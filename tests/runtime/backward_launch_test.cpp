@@ -1,0 +1,118 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "codegen/parameters.hpp"
+#include "runtime/launch.hpp"
+#include "tests/errors.hpp"
+
+namespace flashbias::runtime {
+namespace {
+
+using testing::message_of;
+using testing::says;
+
+constexpr std::int64_t B = 2, Nq = 100, Nk = 70, H = 8, Hk = 4, D = 64, Dv = 32;
+
+TensorView tensor(std::uintptr_t at, DType dtype, std::initializer_list<std::int64_t> shape) {
+  return TensorView::contiguous(reinterpret_cast<void*>(at), dtype, shape, 0);
+}
+
+/// A launch that is right in every respect; each test spoils one.
+struct Launch {
+  KernelPlan plan = flashbias::plan({.direction = Direction::backward,
+                                     .head_dim = D,
+                                     .head_dim_v = Dv,
+                                     .bias = bias::alibi(),
+                                     .arch = Arch{80},
+                                     .gradients = {"q", "v", "slopes"}});
+  std::vector<BiasInput> inputs{{"slopes", tensor(0x9000, DType::f32, {H})}};
+  std::vector<GradientOutput> gradients{{"slopes", tensor(0xa000, DType::f32, {H})},
+                                        {"v", tensor(0xb000, DType::f16, {B, Nk, Hk, Dv})},
+                                        {"q", tensor(0xc000, DType::f16, {B, Nq, H, D})}};
+  BackwardArguments arguments{.q = tensor(0x1000, DType::f16, {B, Nq, H, D}),
+                              .k = tensor(0x2000, DType::f16, {B, Nk, Hk, D}),
+                              .v = tensor(0x3000, DType::f16, {B, Nk, Hk, Dv}),
+                              .out = tensor(0x4000, DType::f16, {B, Nq, H, Dv}),
+                              .log_sum_exp = tensor(0x5004, DType::f32, {B, H, Nq}),
+                              .d_out = tensor(0x6000, DType::f16, {B, Nq, H, Dv})};
+
+  LaunchPlan prepare() {
+    arguments.bias_inputs = inputs;
+    arguments.gradients = gradients;
+    return prepare_backward_launch(plan, arguments, 0);
+  }
+};
+
+template <class Change>
+std::string rejection(Change change) {
+  Launch launch;
+  change(launch);
+  return message_of(ErrorCode::invalid_argument, [&] { (void)launch.prepare(); });
+}
+
+}  // namespace
+
+TEST_CASE("a backward launch has blocks for each pass and parameters in their order") {
+  const LaunchPlan launch = Launch().prepare();
+  CHECK(launch.blocks == B * Hk * 2 + B * H * 2);  // tiles of 64
+  CHECK(launch.threads == 128);
+  std::vector<std::uint64_t> words(launch.parameter_bytes / 8);
+  std::memcpy(words.data(), launch.parameters.data(), launch.parameter_bytes);
+  std::vector<std::uint64_t> pointers;
+  for (std::size_t i = 0; i < 8; ++i) pointers.push_back(words[4 * i]);
+  CHECK(pointers == std::vector<std::uint64_t>{0x1000, 0x2000, 0x3000, 0x4000, 0x6000, 0xc000, 0, 0xb000});
+  CHECK(words[32] == 0x5004);
+  CHECK(words[35] == 0x9000);
+  CHECK(words[39] == 0xa000);
+  codegen::BackwardSizes sizes;
+  std::memcpy(static_cast<void*>(&sizes), words.data() + 43, sizeof(sizes));
+  CHECK(sizes.heads_per_kv_head == 2);
+  CHECK(sizes.q_tiles == 2);
+  CHECK(sizes.kv_tiles == 2);
+  CHECK(sizes.query_blocks == B * H * 2);
+  CHECK(sizes.key_blocks == B * Hk * 2);
+  CHECK(sizes.softmax_scale == 0.125F);
+}
+
+TEST_CASE("a backward launch that does not fit is refused by name") {
+  CHECK(rejection([](Launch& l) { l.gradients.pop_back(); }) ==
+        "the gradient of 'q' is missing; the kernel writes those of q, v, slopes");
+  CHECK(rejection([](Launch& l) {
+          l.gradients.push_back({"k", l.arguments.k});
+        }) == "the gradient of 'k' is given, but the kernel writes those of q, v, slopes alone");
+  CHECK(rejection([](Launch& l) { l.gradients.push_back(l.gradients.front()); }) ==
+        "the gradient of 'slopes' is given twice");
+  const auto refuses = [](auto change, std::string_view actual, std::string_view expected) {
+    const std::string message = rejection(change);
+    CAPTURE(message);
+    CHECK(says(message, actual));
+    CHECK(says(message, expected));
+  };
+  refuses(
+      [](Launch& l) {
+        l.arguments.log_sum_exp = tensor(0x5004, DType::f32, {B, Nq, H});
+      },
+      "log_sum_exp is f32 [2, 100, 8]", "[B, H, Nq] = [2, 8, 100]");
+  refuses([](Launch& l) { l.arguments.d_out.dtype = DType::bf16; }, "d_out is bf16", "must be f16");
+  refuses([](Launch& l) { l.gradients[1].tensor.shape[1] = 71; }, "the gradient of v is", "2, 70, 4, 32");
+  refuses([](Launch& l) { l.gradients[2].tensor.strides[0] = 0; }, "the gradient of q is",
+          "no stride of a dimension larger than 1 may be 0");
+  refuses([](Launch& l) { l.gradients[0].tensor.dtype = DType::f16; }, "the gradient of bias input 'slopes' is",
+          "its dtype must be f32");
+  refuses([](Launch& l) { l.gradients[0].tensor.shape[0] = 4; }, "[4]", "the shape of the input");
+  refuses([](Launch& l) { l.gradients[0].tensor.strides[0] = 2; }, "strides [2]", "must be contiguous");
+  CHECK(rejection([](Launch& l) { l.inputs.clear(); }) == "bias input 'slopes' is missing; the bias reads 'slopes'");
+}
+
+TEST_CASE("each direction has a launch of its own") {
+  Launch backward;
+  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)prepare_launch(backward.plan, {}, 0); }),
+             "use launch_backward"));
+  backward.plan = flashbias::plan({.arch = Arch{80}});
+  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)backward.prepare(); }), "use launch,"));
+}
+
+}  // namespace flashbias::runtime
