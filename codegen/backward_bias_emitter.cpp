@@ -47,6 +47,18 @@ std::string with_value(const Expr& expr, const Use& use) {
   return code.statements.empty() ? statement : fmt::format("{{\n{}{}}}\n", code.statements, statement);
 }
 
+std::string terms_text(const char* type, const char* function, const char* comment, const char* index,
+                       const std::vector<HoistedValue>& values) {
+  const std::string parameters = fmt::format("(const Parameters& p, const Block& block{}{})",
+                                             std::string_view(index).empty() ? "" : ", int ", index);
+  if (values.empty())
+    return fmt::format("using {0} = NoTerms;\n__device__ __forceinline__ {0} {1}{2} {{ return {{}}; }}\n\n", type,
+                       function, parameters);
+  return fmt::format(
+      "// {}\nstruct {} {{\n{}}};\n\n__device__ __forceinline__ {} {}{} {{\n{} terms;\n{}return terms;\n}}\n\n",
+      comment, type, members_of(values), type, function, parameters, type, assignments_of(values, kScope));
+}
+
 }  // namespace
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
@@ -66,18 +78,6 @@ int BackwardBias::table_entries() const {
   return entries;
 }
 
-std::string BackwardBias::terms(const char* type, const char* function, const char* comment, const char* index,
-                                const std::vector<HoistedValue>& values) const {
-  const std::string parameters = fmt::format("(const Parameters& p, const Block& block{}{})",
-                                             std::string_view(index).empty() ? "" : ", int ", index);
-  if (values.empty())
-    return fmt::format("using {0} = NoTerms;\n__device__ __forceinline__ {0} {1}{2} {{ return {{}}; }}\n\n", type,
-                       function, parameters);
-  return fmt::format(
-      "// {}\nstruct {} {{\n{}}};\n\n__device__ __forceinline__ {} {}{} {{\n{} terms;\n{}return terms;\n}}\n\n",
-      comment, type, members_of(values), type, function, parameters, type, assignments_of(values, kScope));
-}
-
 std::string BackwardBias::bias() const {
   const CudaExpression code = to_cuda(hoisted_.scores.front(), kScope);
   return fmt::format(
@@ -91,7 +91,9 @@ std::string BackwardBias::query_gradients() const {
   std::string members;
   std::string add;
   std::string write;
-  for (const auto& [input, values] : gradients_) {
+  for (const Emitted& gradient : gradients_) {
+    const InputSpec& input = gradient.input;
+    const std::vector<Expr>& values = gradient.values;
     const bool is_scalar = input.kind == Op::head_scalar;
     if (!is_scalar && input.kind != Op::query_input) continue;
     const std::string& name = input.name;
@@ -126,7 +128,9 @@ std::string BackwardBias::key_gradients() const {
   std::string members;
   std::string add;
   std::string write;
-  for (const auto& [input, values] : gradients_) {
+  for (const Emitted& gradient : gradients_) {
+    const InputSpec& input = gradient.input;
+    const std::vector<Expr>& values = gradient.values;
     if (input.kind != Op::key_input) continue;
     members += fmt::format("float {}[{}] = {{}};\n", input.name, input.dims);
     for (std::size_t c = 0; c < values.size(); ++c)
@@ -151,7 +155,9 @@ std::string BackwardBias::score_gradients() const {
   std::string clear;
   std::string add;
   std::string write;
-  for (const auto& [input, values] : gradients_) {
+  for (const Emitted& gradient : gradients_) {
+    const InputSpec& input = gradient.input;
+    const std::vector<Expr>& values = gradient.values;
     const std::string& name = input.name;
     if (input.kind == Op::pair_input) {
       add += with_value(values.front(), [&](const std::string& value) {
@@ -241,9 +247,9 @@ std::string BackwardBias::factor_gradients(const char* type, bool of_queries) co
 std::string BackwardBias::emit() const {
   return "#include \"backward/factor_gradient.cuh\"\n#include \"backward/gradient.cuh\"\n#include "
          "\"backward/terms.cuh\"\n#include \"block.cuh\"\n#include \"load_tile.cuh\"\n\n" +
-         terms("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
-         terms("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
-         terms("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
+         terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
+         terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
+         terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
          factors() + factor_gradients("QueryFactorGradients", true) + factor_gradients("KeyFactorGradients", false) +
          query_gradients() + key_gradients() + score_gradients();
 }

@@ -28,8 +28,6 @@ class BackwardBias {
     InputSpec input;
     std::vector<Expr> values;
   };
-  [[nodiscard]] std::string terms(const char* type, const char* function, const char* comment, const char* index,
-                                  const std::vector<HoistedValue>& values) const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
