@@ -59,7 +59,7 @@ std::string passes(const KernelPlan& plan) {
 }  // namespace
 
 std::string emit_backward(const KernelPlan& plan) {
-  const BackwardProgram program = lower_backward(plan.config);
+  const BackwardProgram& program = *plan.backward_program;
   Choices choices = common_choices(plan, program.visible);
   const bool is_f16 = plan.config.dtype == DType::f16;
   choices["config.cuh"] = constants(plan);

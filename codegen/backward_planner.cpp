@@ -1,6 +1,7 @@
 #include "codegen/backward_planner.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_program.hpp"
@@ -90,7 +91,8 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
 void plan_backward(KernelPlan& plan) {
   AttentionConfig& config = plan.config;
   config.log_sum_exp = true;
-  const BackwardProgram program = lower_backward(config);
+  plan.backward_program = std::make_shared<const BackwardProgram>(lower_backward(config));
+  const BackwardProgram& program = *plan.backward_program;
   const BackwardBias bias(config, program);
   plan.terms = program.terms;
   plan.main_loop_reason = "the backward pass has one loop";

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "codegen/excerpt.hpp"
+#include "codegen/addends.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/mask.hpp"
@@ -18,15 +18,6 @@ namespace {
 
 /// Numbers of a token that a thread can keep of its rows.
 constexpr int kMaxDims = 16;
-
-void collect_addends(const Expr& expr, std::vector<Expr>& addends) {
-  if (expr.op() != Op::add) {
-    addends.push_back(expr);
-    return;
-  }
-  collect_addends(expr.arg(0), addends);
-  collect_addends(expr.arg(1), addends);
-}
 
 void require_few_dims(const Expr& bias, DType dtype) {
   for (const InputSpec& input : collect_inputs(bias, dtype))
@@ -55,7 +46,9 @@ class Lowerer {
   explicit Lowerer(const AttentionConfig& config) : config_(config) {}
 
   BackwardProgram run() {
-    collect_addends(spread_declared_ranges(config_.bias), addends_);
+    std::vector<Addend> addends;
+    collect_addends(spread_declared_ranges(config_.bias), false, addends);
+    for (const Addend& addend : addends) addends_.push_back(addend.value());
     for (std::size_t i = 0; i < addends_.size(); ++i) lower(i);
     require_few_dims(sum_, config_.dtype);
     causal_ = config_.causal || is_causal(program_.visible);
@@ -68,7 +61,6 @@ class Lowerer {
  private:
   void lower(std::size_t index) {
     const Expr& addend = addends_[index];
-    if (is_zero(addend)) return;
     if (const auto factors = tensor_core_factors(index)) {
       program_.factors.push_back(*factors);
       program_.terms.push_back(

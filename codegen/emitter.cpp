@@ -109,10 +109,10 @@ codegen::Choices choices(const KernelPlan& plan) {
 }  // namespace
 
 KernelSource emit(const KernelPlan& plan) {
+  if (!plan.program && !plan.backward_program)
+    throw Error(ErrorCode::invalid_argument, "emit: the plan has no program; make plans with flashbias::plan(config)");
   if (plan.config.direction == Direction::backward)
     return {header(plan) + codegen::emit_backward(plan) + shared_bytes_assertion(plan)};
-  if (!plan.program)
-    throw Error(ErrorCode::invalid_argument, "emit: the plan has no program; make plans with flashbias::plan(config)");
   const char* main_loop = is_hopper(plan) ? "hopper/forward.cuh" : "forward.cuh";
   std::string text = header(plan) + codegen::inline_templates(main_loop, choices(plan));
   return {text + shared_bytes_assertion(plan)};

@@ -13,7 +13,8 @@ namespace flashbias {
 
 namespace codegen {
 struct BiasProgram;
-}
+struct BackwardProgram;
+}  // namespace codegen
 
 /// A way to execute a term, taken or not.
 struct Alternative {
@@ -100,6 +101,7 @@ struct KernelPlan {
   std::optional<std::int64_t> max_q_length{}, max_kv_length{};
   /// What the bias became: the emitter writes it down. Opaque, and shared by copies of the plan.
   std::shared_ptr<const codegen::BiasProgram> program{};
+  std::shared_ptr<const codegen::BackwardProgram> backward_program{};  ///< likewise, of the backward pass
 };
 
 /// Decides. config.arch must be a real architecture. Throws Error(invalid_config).

@@ -18,7 +18,7 @@ namespace {
 
 /// Probabilities and gradients of scores are rounded to 16 bits on the way, and the output was: each costs about as
 /// much as rounding the result.
-constexpr double kBar = 3;
+constexpr double kBar = 4;
 
 AttentionConfig forward_of(AttentionConfig config) {
   config.direction = Direction::forward;

@@ -75,7 +75,8 @@ TEST_CASE("random problems of every sort match float64" * doctest::skip()) {
   std::uint64_t seed = std::random_device{}();
   int count = 0;
   while (std::chrono::steady_clock::now() < end) {
-    CAPTURE(++seed);
+    ++seed;
+    CAPTURE(seed);
     AttentionCase attention = RandomCases(seed).next();
     if (!can_be_planned(attention.config)) continue;
     ++count;
