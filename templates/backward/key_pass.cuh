@@ -92,7 +92,7 @@ struct KeyPass {
       clear(gradients);
       multiply_factors(scores, p, shared.rows.factors, shared.columns.factors, first);
       multiply_rows(scores, shared.rows.x, shared.columns.x, first);
-      multiply_rows(gradients, shared.rows.y, shared.columns.y, first);
+      if constexpr (WritesKeys || WritesInputs) multiply_rows(gradients, shared.rows.y, shared.columns.y, first);
       differentiate_scores(scores, gradients, state, block, first, masks);
       if constexpr (WritesInputs) state.factor_gradients.add(gradients, shared.columns.factors, first);
       if constexpr (WritesValues) multiply_columns<kHeadDimV>(d_v, scores, shared.columns.y, first);
