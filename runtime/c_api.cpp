@@ -2,6 +2,8 @@
 
 #include <exception>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,9 +22,11 @@ struct flashbias_kernel {
 namespace {
 
 using flashbias::AttentionArguments;
+using flashbias::BackwardArguments;
 using flashbias::BiasInput;
 using flashbias::Error;
 using flashbias::ErrorCode;
+using flashbias::GradientOutput;
 using flashbias::runtime::view_of;
 
 thread_local std::string last_error;
@@ -88,17 +92,32 @@ void require(std::string_view name, Pointer pointer) {
 }
 
 /// Views of the bias inputs, in a buffer that is reused by the thread's next call.
-std::span<const BiasInput> bias_inputs_of(const flashbias_arguments& arguments) {
+std::span<const BiasInput> bias_inputs_of(const flashbias_input* given, std::size_t count) {
   thread_local std::vector<BiasInput> inputs;
   inputs.clear();
-  if (arguments.num_bias_inputs != 0) require("bias_inputs", arguments.bias_inputs);
-  for (std::size_t i = 0; i < arguments.num_bias_inputs; ++i) {
-    const flashbias_input& input = arguments.bias_inputs[i];
+  if (count != 0) require("bias_inputs", given);
+  for (const flashbias_input& input : std::span(given, count)) {
     require("the name of a bias input", input.name);
     inputs.push_back({.name = input.name, .tensor = view_of(input.name, input.tensor)});
   }
   return inputs;
 }
+
+/// Likewise of the gradients.
+std::span<const GradientOutput> gradients_of(const flashbias_gradient* given, std::size_t count) {
+  thread_local std::vector<GradientOutput> gradients;
+  gradients.clear();
+  if (count != 0) require("gradients", given);
+  for (const flashbias_gradient& gradient : std::span(given, count)) {
+    require("the name of a gradient", gradient.name);
+    gradients.push_back(
+        {.name = gradient.name, .tensor = view_of(fmt::format("the gradient of {}", gradient.name), gradient.tensor)});
+  }
+  return gradients;
+}
+
+/// 0 stands for the default.
+std::optional<float> softmax_scale_of(float given) { return given != 0 ? std::optional(given) : std::nullopt; }
 
 AttentionArguments arguments_of(const flashbias_arguments& arguments) {
   AttentionArguments converted{.q = view_of("q", arguments.q),
@@ -106,11 +125,22 @@ AttentionArguments arguments_of(const flashbias_arguments& arguments) {
                                .v = view_of("v", arguments.v),
                                .out = view_of("out", arguments.out),
                                .log_sum_exp = std::nullopt,
-                               .bias_inputs = bias_inputs_of(arguments),
-                               .softmax_scale = std::nullopt};
+                               .bias_inputs = bias_inputs_of(arguments.bias_inputs, arguments.num_bias_inputs),
+                               .softmax_scale = softmax_scale_of(arguments.softmax_scale)};
   if (arguments.log_sum_exp != nullptr) converted.log_sum_exp = view_of("log_sum_exp", arguments.log_sum_exp);
-  if (arguments.softmax_scale != 0) converted.softmax_scale = arguments.softmax_scale;
   return converted;
+}
+
+BackwardArguments arguments_of(const flashbias_backward_arguments& arguments) {
+  return {.q = view_of("q", arguments.q),
+          .k = view_of("k", arguments.k),
+          .v = view_of("v", arguments.v),
+          .out = view_of("out", arguments.out),
+          .log_sum_exp = view_of("log_sum_exp", arguments.log_sum_exp),
+          .d_out = view_of("d_out", arguments.d_out),
+          .bias_inputs = bias_inputs_of(arguments.bias_inputs, arguments.num_bias_inputs),
+          .gradients = gradients_of(arguments.gradients, arguments.num_gradients),
+          .softmax_scale = softmax_scale_of(arguments.softmax_scale)};
 }
 
 }  // namespace
@@ -136,6 +166,15 @@ int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* 
     require("kernel", kernel);
     require("arguments", arguments);
     kernel->kernel.launch(arguments_of(*arguments), static_cast<CUstream_st*>(stream));
+  });
+}
+
+int flashbias_launch_backward(const flashbias_kernel* kernel, const flashbias_backward_arguments* arguments,
+                              void* stream) {
+  return guard([&] {
+    require("kernel", kernel);
+    require("arguments", arguments);
+    kernel->kernel.launch_backward(arguments_of(*arguments), static_cast<CUstream_st*>(stream));
   });
 }
 

@@ -52,6 +52,29 @@ typedef struct flashbias_arguments {
   float softmax_scale;
 } flashbias_arguments;
 
+/* A gradient: `q`, `k`, `v` or the name of a bias input, and the tensor that it is written to. */
+typedef struct flashbias_gradient {
+  const char* name;
+  const DLTensor* tensor;
+} flashbias_gradient;
+
+/* Operands of one call of a kernel for gradients (direction=backward); shapes, dtypes and strides as BackwardArguments
+ * in flashbias/kernel.hpp. out, log_sum_exp and softmax_scale are those of the forward pass, d_out is the gradient of
+ * out. gradients: exactly those that the config asks for, in any order; f32 and contiguous for bias inputs. */
+typedef struct flashbias_backward_arguments {
+  const DLTensor* q;
+  const DLTensor* k;
+  const DLTensor* v;
+  const DLTensor* out;
+  const DLTensor* log_sum_exp;
+  const DLTensor* d_out;
+  const flashbias_input* bias_inputs;
+  size_t num_bias_inputs;
+  const flashbias_gradient* gradients;
+  size_t num_gradients;
+  float softmax_scale;
+} flashbias_backward_arguments;
+
 /* What became of the kernels that this process asked for; see jit::Counters in flashbias/jit.hpp. */
 typedef struct flashbias_counters {
   unsigned long long memory_hits;
@@ -74,6 +97,10 @@ void flashbias_kernel_free(flashbias_kernel* kernel);
 
 /* Enqueues on `stream` (a CUstream or cudaStream_t; NULL: the legacy default stream). */
 int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* arguments, void* stream);
+
+/* The same of a kernel for gradients; those of bias inputs are zeroed on the stream first. */
+int flashbias_launch_backward(const flashbias_kernel* kernel, const flashbias_backward_arguments* arguments,
+                              void* stream);
 
 /* The kernel's plan as text (NULL where that fails), and its cache key; valid as long as the kernel. */
 const char* flashbias_kernel_explain(const flashbias_kernel* kernel);

@@ -192,7 +192,9 @@ CUresult cuLibraryUnload(CUlibrary /*library*/) {
 
 CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* name) {
   record(__func__);
-  if (library != &the_library || std::string_view(name) != kernel_name(Direction::forward)) return kNotFound;
+  const std::string_view wanted(name);
+  const bool is_known = wanted == kernel_name(Direction::forward) || wanted == kernel_name(Direction::backward);
+  if (library != &the_library || !is_known) return kNotFound;
   *kernel = &the_kernel;
   return CUDA_SUCCESS;
 }
@@ -231,6 +233,12 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, int /*data_type*/, unsigned ra
   return CUDA_SUCCESS;
 }
 
+/// There is no memory to set.
+CUresult cuMemsetD8Async(CUdeviceptr /*to*/, unsigned char /*value*/, std::size_t /*size*/, CUstream /*stream*/) {
+  record(__func__);
+  return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
+}
+
 // What no test here calls: the arguments do not matter then.
 CUresult cuCtxSynchronize() { return unsupported(__func__); }
 CUresult cuKernelGetAttribute() { return unsupported(__func__); }
@@ -240,7 +248,6 @@ CUresult cuMemFree_v2() { return unsupported(__func__); }
 CUresult cuMemcpyHtoD_v2() { return unsupported(__func__); }
 CUresult cuMemcpyDtoH_v2() { return unsupported(__func__); }
 CUresult cuMemsetD8_v2() { return unsupported(__func__); }
-CUresult cuMemsetD8Async() { return unsupported(__func__); }
 CUresult cuStreamCreate() { return unsupported(__func__); }
 CUresult cuStreamDestroy_v2() { return unsupported(__func__); }
 CUresult cuStreamSynchronize() { return unsupported(__func__); }

@@ -8,6 +8,8 @@ int check_c_api(void) {
   flashbias_kernel* kernel = NULL;
   flashbias_arguments arguments;
   memset(&arguments, 0, sizeof arguments);
+  flashbias_backward_arguments backward_arguments;
+  memset(&backward_arguments, 0, sizeof backward_arguments);
 
   if (strlen(flashbias_version()) == 0) return 1;
   if (flashbias_get("head_dim=seven", &kernel) != FLASHBIAS_PARSE) return 2;
@@ -16,6 +18,8 @@ int check_c_api(void) {
   if (strcmp(flashbias_last_error(), "config is NULL") != 0) return 5;
   if (flashbias_get("head_dim=64", NULL) != FLASHBIAS_INVALID_ARGUMENT) return 6;
   if (flashbias_launch(NULL, &arguments, NULL) != FLASHBIAS_INVALID_ARGUMENT) return 7;
+  if (flashbias_launch_backward(NULL, &backward_arguments, NULL) != FLASHBIAS_INVALID_ARGUMENT) return 12;
+  if (strcmp(flashbias_last_error(), "kernel is NULL") != 0) return 13;
   if (flashbias_kernel_explain(NULL) != NULL) return 8;
   flashbias_kernel_free(NULL);
   flashbias_counters counters;

@@ -1,0 +1,179 @@
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codegen/parameters.hpp"
+#include "flashbias/flashbias.h"
+#include "flashbias/jit.hpp"
+#include "tests/driver/fake_driver.hpp"
+
+using namespace flashbias;
+using namespace flashbias::testing;
+
+namespace {
+
+constexpr std::int64_t B = 2, Nq = 100, Nk = 70, H = 8, Hk = 4, D = 80;
+constexpr DLDataType kHalf{.code = kDLFloat, .bits = 16, .lanes = 1};
+constexpr DLDataType kFloat{.code = kDLFloat, .bits = 32, .lanes = 1};
+const char* const kConfig =
+    "direction=backward head_dim=80 causal=true arch=sm_90a gradients=q,slopes bias=\"alibi()\"";
+
+void* address(std::uintptr_t value) { return reinterpret_cast<void*>(value); }
+
+/// A packed tensor somewhere on the Hopper.
+struct Tensor {
+  std::vector<std::int64_t> shape;
+  DLTensor dl{};
+
+  Tensor(std::uintptr_t where, DLDataType dtype, std::vector<std::int64_t> sizes) : shape(std::move(sizes)) {
+    dl.data = address(where);
+    dl.device = {.device_type = kDLCUDA, .device_id = kHopper};
+    dl.ndim = static_cast<int>(shape.size());
+    dl.dtype = dtype;
+    dl.shape = shape.data();
+  }
+};
+
+/// The kernel of a config, freed at the end.
+using Handle = std::unique_ptr<flashbias_kernel, decltype(&flashbias_kernel_free)>;
+Handle get(const char* config) {
+  flashbias_kernel* kernel = nullptr;
+  const int status = flashbias_get(config, &kernel);
+  INFO(flashbias_last_error());
+  REQUIRE(status == FLASHBIAS_OK);
+  return {kernel, &flashbias_kernel_free};
+}
+
+/// A backward launch of ALiBi that asks for two gradients.
+struct Backward {
+  Tensor q{0x1000, kHalf, {B, Nq, H, D}}, k{0x2000, kHalf, {B, Nk, Hk, D}}, v{0x3000, kHalf, {B, Nk, Hk, D}};
+  Tensor out{0x4000, kHalf, {B, Nq, H, D}}, log_sum_exp{0x5000, kFloat, {B, H, Nq}};
+  Tensor d_out{0x6000, kHalf, {B, Nq, H, D}}, slopes{0x7000, kFloat, {H}};
+  Tensor d_q{0x8000, kHalf, {B, Nq, H, D}}, d_slopes{0x9000, kFloat, {H}};
+  std::array<flashbias_input, 1> inputs{{{"slopes", &slopes.dl}}};
+  std::array<flashbias_gradient, 2> gradients{{{"slopes", &d_slopes.dl}, {"q", &d_q.dl}}};
+  flashbias_backward_arguments arguments{.q = &q.dl,
+                                         .k = &k.dl,
+                                         .v = &v.dl,
+                                         .out = &out.dl,
+                                         .log_sum_exp = &log_sum_exp.dl,
+                                         .d_out = &d_out.dl,
+                                         .bias_inputs = inputs.data(),
+                                         .num_bias_inputs = inputs.size(),
+                                         .gradients = gradients.data(),
+                                         .num_gradients = gradients.size(),
+                                         .softmax_scale = 0.5F};
+};
+
+TensorView view_of(const Tensor& tensor) {
+  TensorView view = TensorView::contiguous(tensor.dl.data, tensor.dl.dtype.bits == 16 ? DType::f16 : DType::f32, {});
+  view.rank = tensor.dl.ndim;
+  std::int64_t stride = 1;
+  for (std::size_t i = tensor.shape.size(); i-- > 0;) {
+    view.shape.at(i) = tensor.shape[i];
+    view.strides.at(i) = stride;
+    stride *= tensor.shape[i];
+  }
+  return view;
+}
+
+}  // namespace
+
+TEST_CASE("flashbias_launch_backward launches what Kernel::launch_backward does, and zeroes what it sums into") {
+  const CurrentDevice device(kHopper);
+  const Handle kernel = get(kConfig);
+  const Backward given;
+  auto* const stream = address(0xa000);
+  const RecordedCalls calls;
+  const int status = flashbias_launch_backward(kernel.get(), &given.arguments, stream);
+  INFO(flashbias_last_error());
+  REQUIRE(status == FLASHBIAS_OK);
+  CHECK(calls.names() == std::vector<std::string>{"cuCtxGetDevice", "cuMemsetD8Async", "cuLaunchKernel"});
+  const RecordedLaunch from_c = last_launch();
+
+  const std::array inputs{BiasInput{"slopes", view_of(given.slopes)}};
+  const std::array gradients{GradientOutput{"q", view_of(given.d_q)},
+                             GradientOutput{"slopes", view_of(given.d_slopes)}};
+  jit::get(parse_config(kConfig))
+      .launch_backward({.q = view_of(given.q),
+                        .k = view_of(given.k),
+                        .v = view_of(given.v),
+                        .out = view_of(given.out),
+                        .log_sum_exp = view_of(given.log_sum_exp),
+                        .d_out = view_of(given.d_out),
+                        .bias_inputs = inputs,
+                        .gradients = gradients,
+                        .softmax_scale = 0.5F},
+                       static_cast<CUstream_st*>(stream));
+  const RecordedLaunch from_cpp = last_launch();
+  CHECK(from_c.blocks == from_cpp.blocks);
+  CHECK(from_c.stream == from_cpp.stream);
+  constexpr std::size_t kOperands = 8;  // with gradients, whether asked for or not
+  constexpr std::size_t kWords = (kOperands + 2) * codegen::kTensorWords + codegen::kLogSumExpWords;
+  constexpr std::size_t kBytes = kWords * sizeof(std::uint64_t) + sizeof(codegen::BackwardSizes);
+  CHECK(std::memcmp(from_c.parameters.data(), from_cpp.parameters.data(), kBytes) == 0);
+  CHECK(from_c.parameters[kBytes - 1] != std::byte{});  // of 1 / scale
+}
+
+TEST_CASE("flashbias_launch_backward says which argument is wrong, and launches nothing") {
+  const CurrentDevice device(kHopper);
+  const Handle kernel = get(kConfig);
+  Backward given;
+  std::string expected;
+  SUBCASE("no tensor") {
+    given.arguments.d_out = nullptr;
+    expected = "d_out is a null DLTensor";
+  }
+  SUBCASE("no tensor for a gradient") {
+    given.gradients[1].tensor = nullptr;
+    expected = "the gradient of q is a null DLTensor";
+  }
+  SUBCASE("no list") {
+    given.arguments.gradients = nullptr;
+    expected = "gradients is NULL";
+  }
+  SUBCASE("no name") {
+    given.gradients[0].name = nullptr;
+    expected = "the name of a gradient is NULL";
+  }
+  SUBCASE("a gradient too few") {
+    given.arguments.num_gradients = 1;
+    expected = "the gradient of 'q' is missing; the kernel writes those of q, slopes";
+  }
+  SUBCASE("log-sum-exp of another shape") {
+    given.log_sum_exp.shape[2] = Nk;
+    expected = "log_sum_exp";
+  }
+  const RecordedCalls calls;
+  CHECK(flashbias_launch_backward(kernel.get(), &given.arguments, nullptr) == FLASHBIAS_INVALID_ARGUMENT);
+  const std::string message = flashbias_last_error();
+  INFO(message);
+  CHECK(message.find(expected) != std::string::npos);
+  CHECK(calls.count("cuLaunchKernel") == 0);
+  CHECK(calls.count("cuMemsetD8Async") == 0);
+}
+
+TEST_CASE("each of the C API's launches refuses the other's kernel") {
+  const CurrentDevice device(kHopper);
+  const Backward given;
+  const Handle forward = get("head_dim=80 causal=true arch=sm_90a bias=\"alibi()\"");
+  CHECK(flashbias_launch_backward(forward.get(), &given.arguments, nullptr) == FLASHBIAS_INVALID_ARGUMENT);
+  CHECK(std::string(flashbias_last_error()).find("use launch,") != std::string::npos);
+  const Handle backward = get(kConfig);
+  const flashbias_arguments arguments{.q = &given.q.dl,
+                                      .k = &given.k.dl,
+                                      .v = &given.v.dl,
+                                      .out = &given.out.dl,
+                                      .log_sum_exp = nullptr,
+                                      .bias_inputs = given.inputs.data(),
+                                      .num_bias_inputs = given.inputs.size(),
+                                      .softmax_scale = 0};
+  CHECK(flashbias_launch(backward.get(), &arguments, nullptr) == FLASHBIAS_INVALID_ARGUMENT);
+  CHECK(std::string(flashbias_last_error()).find("use launch_backward") != std::string::npos);
+}
