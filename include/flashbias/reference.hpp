@@ -89,6 +89,23 @@ struct ErrorReport {
 };
 [[nodiscard]] ErrorReport compare(std::span<const Row> exact, std::span<const double> actual, DType dtype);
 
+/// How far one gradient is from float64.
+struct GradientError {
+  std::string name;  ///< q, k, v or an input of the bias
+  double error = 0;  ///< ||gradient - exact||
+  /// What 16 bits cost whoever computes it: that of rounding the exact gradient to the dtype of q, or of a change of
+  /// dout that is as small as its rounding, whichever is larger. What is a small rest of large terms suffers from it.
+  double inevitable = 0;
+  [[nodiscard]] double ratio() const { return inevitable > 0 ? error / inevitable : error; }
+};
+/// Errors of the gradients that a kernel computed, host tensors by name with any strides, in the order of their names.
+/// The other arguments are those of `gradients`, which this calls twice, as are the errors thrown; also
+/// Error(invalid_argument) for a gradient of another shape than what it is of.
+[[nodiscard]] std::vector<GradientError> gradient_errors(const AttentionConfig& config, const TensorView& q,
+                                                         const TensorView& k, const TensorView& v,
+                                                         const Inputs& bias_inputs, double softmax_scale,
+                                                         const TensorView& dout, const Inputs& computed);
+
 /// Nearest value of the dtype (ties to even). Beyond its range: infinity, or the nearest end for integers, where NaN
 /// gives 0.
 [[nodiscard]] double round_to(DType dtype, double value);

@@ -10,7 +10,6 @@
 #include <random>
 
 #include "flashbias/jit.hpp"
-#include "flashbias/reference.hpp"
 #include "tests/gpu/test_tensors.hpp"
 
 namespace flashbias::testing {
@@ -50,7 +49,7 @@ class Problem {
     run_forward();
   }
 
-  std::vector<GradientError> run() {
+  std::vector<reference::GradientError> run() {
     std::deque<Tensor> gradients;
     std::vector<GradientOutput> outputs;
     const auto ask = [&](const std::string& name, Tensor tensor) {
@@ -74,29 +73,19 @@ class Problem {
                                       .gradients = outputs,
                                       .softmax_scale = scale()};
     kernel_.launch_backward(arguments, nullptr);
-    const auto gradients_for = [&](const TensorView& gradient_of_out) {
-      return reference::gradients(kernel_.plan().config, q.host, k.host, v.host, host_inputs_, scale(), gradient_of_out,
-                                  input_names());
-    };
-    const reference::Gradients exact = gradients_for(d_out.host);
-    const reference::Gradients shaken = gradients_for(shaken_d_out().host);
-    std::vector<GradientError> errors;
+    reference::Inputs computed;
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       gradients[i].buffer->download(gradients[i].bytes.data());
-      errors.push_back(error_of(names_[i], gradients[i].host, exact, shaken));
+      computed.emplace(names_[i], gradients[i].host);
     }
-    return errors;
+    return reference::gradient_errors(kernel_.plan().config, q.host, k.host, v.host, host_inputs_, scale(), d_out.host,
+                                      computed);
   }
 
  private:
   [[nodiscard]] bool wants(const std::string& name) const {
     const auto& names = attention_.config.gradients;
     return names.empty() || std::ranges::find(names, name) != names.end();
-  }
-  [[nodiscard]] std::vector<std::string> input_names() const {
-    std::vector<std::string> names;
-    for (const InputSpec& input : kernel_.plan().input_gradients) names.push_back(input.name);
-    return names;
   }
   [[nodiscard]] float scale() const {
     return static_cast<float>(attention_.softmax_scale > 0 ? attention_.softmax_scale
@@ -149,56 +138,6 @@ class Problem {
     return tensor;
   }
 
-  static const std::vector<double>& numbers_of(const std::string& name, const reference::Gradients& gradients) {
-    if (name == "q") return gradients.q.numbers;
-    if (name == "k") return gradients.k.numbers;
-    return name == "v" ? gradients.v.numbers : gradients.inputs.at(name).numbers;
-  }
-
-  [[nodiscard]] GradientError error_of(const std::string& name, const TensorView& actual,
-                                       const reference::Gradients& exact, const reference::Gradients& shaken) const {
-    const std::vector<double>& numbers = numbers_of(name, exact);
-    const std::vector<double>& others = numbers_of(name, shaken);
-    double error = 0;
-    double rounding = 0;
-    double change = 0;
-    std::array<std::int64_t, 4> index{};
-    for (std::size_t n = 0; n < numbers.size(); ++n) {
-      std::int64_t offset = 0;
-      for (std::size_t d = 0; d < 4; ++d) offset += index[d] * actual.strides[d];
-      const double got = reference::read_element(actual, offset);
-      const double value = numbers[n];
-      if (!std::isnan(value) || !std::isnan(got)) {
-        error += std::pow(got - value, 2);
-        rounding += std::pow(reference::round_to(attention_.config.dtype, value) - value, 2);
-        change += std::pow(others[n] - value, 2);
-      }
-      for (int d = actual.rank - 1; d >= 0; --d) {
-        const auto i = static_cast<std::size_t>(d);
-        if (++index[i] < actual.shape[i]) break;
-        index[i] = 0;
-      }
-    }
-    return {.name = name, .error = std::sqrt(error), .inevitable = std::sqrt(std::max(rounding, change))};
-  }
-
-  /// d_out in f32, each number changed by up to half a unit in its last place.
-  [[nodiscard]] Tensor shaken_d_out() {
-    const double half_unit = attention_.config.dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
-    std::uniform_real_distribution<> change(-half_unit, half_unit);
-    Tensor shaken;
-    shaken.host = d_out.host;
-    const auto count = d_out.bytes.size() / 2;
-    shaken.bytes.resize(count * sizeof(float));
-    shaken.host.dtype = DType::f32;
-    shaken.host.data = shaken.bytes.data();
-    for (std::size_t i = 0; i < count; ++i)
-      reference::write_element(
-          shaken.host, static_cast<std::int64_t>(i),
-          reference::read_element(d_out.host, static_cast<std::int64_t>(i)) * (1 + change(random_)));
-    return shaken;
-  }
-
   const AttentionCase& attention_;
   Kernel kernel_, forward_;
   std::mt19937_64 random_{std::random_device{}()};
@@ -212,14 +151,14 @@ class Problem {
 
 }  // namespace
 
-std::vector<GradientError> run_gradients(const AttentionCase& attention) { return Problem(attention).run(); }
+std::vector<reference::GradientError> run_gradients(const AttentionCase& attention) { return Problem(attention).run(); }
 
 void check_gradients(const std::vector<AttentionCase>& cases) {
   compile_ahead(cases);
   for (const AttentionCase& attention : cases) {
     CAPTURE(to_string(attention));
     try {
-      for (const GradientError& gradient : run_gradients(attention)) {
+      for (const reference::GradientError& gradient : run_gradients(attention)) {
         CAPTURE(gradient.name);
         CAPTURE(gradient.error);
         CAPTURE(gradient.inevitable);

@@ -384,6 +384,44 @@ TEST_CASE("gradients are the same on every run and for any strides") {
   }));
 }
 
+TEST_CASE("errors of gradients are counted in what 16 bits cost") {
+  Problem problem = two_keys();
+  problem.config.bias = dense(DType::f32);
+  problem.inputs["bias"] = {.array = {{1, 2}, {0, 0}}};
+  const auto errors_of = [&](Array q, Array bias) {
+    const HostTensor d_q = tensor_of(q, DType::f32);
+    const HostTensor d_bias = tensor_of(bias, DType::f32);
+    return problem.with_tensors([&](const TensorView& tq, const TensorView& tk, const TensorView& tv,
+                                    const TensorView& tdout, const reference::Inputs& views) {
+      return reference::gradient_errors(problem.config, tq, tk, tv, views, problem.softmax_scale, tdout,
+                                        {{"q", d_q}, {"bias", d_bias}});
+    });
+  };
+  const Gradients exact = problem.gradients();
+  const auto none = errors_of(exact.q, exact.inputs.at("bias"));
+  REQUIRE(none.size() == 2);
+  CHECK(none[0].name == "bias");
+  CHECK(none[1].name == "q");
+  for (const auto& each : none) {
+    CHECK(each.ratio() < 0.01);
+    CHECK(each.inevitable > 0);
+    CHECK(each.inevitable < 0x1p-9);  // gradients about 1, in f16
+  }
+  Array wrong = exact.q;
+  wrong.numbers[0] += 0.125;
+  const auto one = errors_of(wrong, exact.inputs.at("bias"));
+  CHECK(one[0].ratio() < 0.01);
+  CHECK(one[1].error == doctest::Approx(0.125).epsilon(1e-5));
+  CHECK(one[1].ratio() > 3);
+  wrong.numbers[0] = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(errors_of(wrong, exact.inputs.at("bias"))[1].ratio()));
+  CHECK(says(message_of(ErrorCode::invalid_argument,
+                        [&] {
+                          (void)errors_of(exact.q, {.shape = {2, 1}, .numbers = {0, 0}});
+                        }),
+             "the gradient of bias is f32 [2, 1]"));
+}
+
 TEST_CASE("gradients reject what does not fit") {
   const auto message = [](ErrorCode code, auto change, std::vector<std::string> names) {
     Problem problem = two_keys();

@@ -1,0 +1,101 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <random>
+#include <span>
+
+#include "flashbias/error.hpp"
+#include "flashbias/reference.hpp"
+
+namespace flashbias::reference {
+namespace {
+
+/// Calls action(offset) for each element, in row-major order.
+template <class Action>
+void for_each_element(const TensorView& tensor, Action action) {
+  const auto rank = static_cast<std::size_t>(tensor.rank);
+  std::int64_t count = 1;
+  for (std::size_t d = 0; d < rank; ++d) count *= tensor.shape.at(d);
+  std::array<std::int64_t, TensorView::kMaxRank> index{};
+  for (std::int64_t n = 0; n < count; ++n) {
+    std::int64_t offset = 0;
+    for (std::size_t d = 0; d < rank; ++d) offset += index.at(d) * tensor.strides.at(d);
+    action(offset);
+    for (std::size_t d = rank; d-- > 0;) {
+      if (++index.at(d) < tensor.shape.at(d)) break;
+      index.at(d) = 0;
+    }
+  }
+}
+
+/// dout in f32, each number changed by up to half a unit in the last place of a dtype of 16 bits; the same on every
+/// call.
+std::vector<float> shaken(const TensorView& dout, DType dtype) {
+  const double half_unit = dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
+  std::mt19937_64 random(0);
+  std::uniform_real_distribution<> change(-half_unit, half_unit);
+  std::vector<float> numbers;
+  for_each_element(dout, [&](std::int64_t offset) {
+    numbers.push_back(static_cast<float>(read_element(dout, offset) * (1 + change(random))));
+  });
+  return numbers;
+}
+
+const Array& gradient_of(const std::string& name, const Gradients& gradients) {
+  if (name == "q") return gradients.q;
+  if (name == "k") return gradients.k;
+  return name == "v" ? gradients.v : gradients.inputs.at(name);
+}
+
+void require_shape_of(const Array& exact, const std::string& name, const TensorView& computed) {
+  const auto rank = static_cast<std::size_t>(computed.rank);
+  if (std::ranges::equal(exact.shape, std::span(computed.shape).first(rank))) return;
+  throw Error(ErrorCode::invalid_argument, fmt::format("the gradient of {} is {}; it must have the shape [{}]", name,
+                                                       to_string(computed), fmt::join(exact.shape, ", ")));
+}
+
+/// `changed`: the exact gradient of the changed dout.
+GradientError error_of(const std::string& name, const TensorView& computed, const Array& exact, const Array& changed,
+                       DType dtype) {
+  require_shape_of(exact, name, computed);
+  double error = 0;
+  double rounding = 0;
+  double change = 0;
+  std::size_t n = 0;
+  for_each_element(computed, [&](std::int64_t offset) {
+    const double value = exact.numbers.at(n);
+    const double other = changed.numbers.at(n++);
+    const double actual = read_element(computed, offset);
+    if (std::isnan(value) && std::isnan(actual)) return;
+    error += std::pow(actual - value, 2);
+    rounding += std::pow(round_to(dtype, value) - value, 2);
+    change += std::pow(other - value, 2);
+  });
+  return {.name = name, .error = std::sqrt(error), .inevitable = std::sqrt(std::max(rounding, change))};
+}
+
+}  // namespace
+
+std::vector<GradientError> gradient_errors(const AttentionConfig& config, const TensorView& q, const TensorView& k,
+                                           const TensorView& v, const Inputs& bias_inputs, double softmax_scale,
+                                           const TensorView& dout, const Inputs& computed) {
+  std::vector<std::string> inputs;
+  for (const auto& [name, unused] : computed)
+    if (name != "q" && name != "k" && name != "v") inputs.push_back(name);
+  const Gradients exact = gradients(config, q, k, v, bias_inputs, softmax_scale, dout, inputs);
+  std::vector<float> changed = shaken(dout, config.dtype);
+  const TensorView changed_dout = TensorView::contiguous(
+      changed.data(), DType::f32, {dout.shape[0], dout.shape[1], dout.shape[2], dout.shape[3]}, dout.device);
+  const Gradients others = gradients(config, q, k, v, bias_inputs, softmax_scale, changed_dout, inputs);
+
+  std::vector<GradientError> errors;
+  for (const auto& [name, gradient] : computed)
+    errors.push_back(error_of(name, gradient, gradient_of(name, exact), gradient_of(name, others), config.dtype));
+  return errors;
+}
+
+}  // namespace flashbias::reference
