@@ -106,4 +106,9 @@ AttentionProblem random_problem(const KernelPlan& plan, const Shape& shape, std:
   return problem;
 }
 
+HostTensor random_d_out(const AttentionConfig& config, const Shape& shape, std::uint64_t seed) {
+  Random random(seed + 1);  // other numbers than those of q
+  return normal_tensor(config.dtype, {shape.batch, shape.seqlen_q, shape.heads, config.head_dim_v}, random);
+}
+
 }  // namespace flashbias::tools

@@ -28,4 +28,7 @@ struct AttentionProblem {
 /// input of a declared range is uniform in it.
 [[nodiscard]] AttentionProblem random_problem(const KernelPlan& plan, const Shape& shape, std::uint64_t seed);
 
+/// Normal numbers for the gradient of the output, [B, Nq, H, Dv].
+[[nodiscard]] HostTensor random_d_out(const AttentionConfig& config, const Shape& shape, std::uint64_t seed);
+
 }  // namespace flashbias::tools

@@ -14,6 +14,10 @@ void ConfigFlags::add_to(CLI::App& verb) {
   constexpr const char* kGroup = "Config";
   const auto first = verb.get_options().size();
   verb.add_option("--direction", direction_, "forward, or backward: gradients")->capture_default_str()->group(kGroup);
+  verb.add_option("--gradients", gradients_, "with backward: of what, such as q,k,v,slopes; of all by default")
+      ->type_name("NAMES")
+      ->delimiter(',')
+      ->group(kGroup);
   verb.add_option("--dtype", dtype_, "of q, k, v and the output: f16 or bf16")->capture_default_str()->group(kGroup);
   verb.add_option("--head-dim", head_dim_, "of q and k: a multiple of 8 up to 256")
       ->capture_default_str()
@@ -38,7 +42,8 @@ AttentionConfig ConfigFlags::config() const {
               .bias = bias_.expression(),
               .causal = causal_,
               .log_sum_exp = log_sum_exp_,
-              .arch = {}};
+              .arch = {},
+              .gradients = gradients_};
   } else {
     for (const auto* flag : described_by_) {
       if (flag->count() == 0) continue;

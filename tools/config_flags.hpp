@@ -20,6 +20,7 @@ class ConfigFlags {
  private:
   std::string text_;
   std::string direction_ = "forward";
+  std::vector<std::string> gradients_;
   std::string dtype_ = "f16";
   int head_dim_ = 64;
   int head_dim_v_ = 0;

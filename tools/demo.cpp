@@ -13,6 +13,7 @@
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
 #include "tools/run_attention.hpp"
+#include "tools/run_gradients.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -38,15 +39,24 @@ Device find_device() {
   }
 }
 
+/// What a kernel did on the GPU.
+struct Measurement {
+  double milliseconds = 0;
+  double tflops = 0;
+  double error_ratio = 0;  ///< of gradients, the largest
+  bool passed = false;
+};
+
 /// What became of one entry of the manifest.
 struct Result {
   ManifestEntry entry;
   CompileOutcome compiled;
-  std::optional<AttentionRun> run;
-  std::optional<AttentionCheck> check;
+  std::optional<Measurement> measured;
   std::string run_error;
 
-  [[nodiscard]] bool succeeded() const { return compiled.kernel && run_error.empty() && (!check || check->passed()); }
+  [[nodiscard]] bool succeeded() const {
+    return compiled.kernel && run_error.empty() && (!measured || measured->passed);
+  }
 };
 
 std::vector<Result> compile_entries(std::vector<ManifestEntry> entries) {
@@ -58,9 +68,29 @@ std::vector<Result> compile_entries(std::vector<ManifestEntry> entries) {
   std::vector<Result> results;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     results.push_back(
-        {.entry = std::move(entries[i]), .compiled = std::move(outcomes[i]), .run = {}, .check = {}, .run_error = {}});
+        {.entry = std::move(entries[i]), .compiled = std::move(outcomes[i]), .measured = {}, .run_error = {}});
   }
   return results;
+}
+
+Measurement measure_attention(const Kernel& kernel, const AttentionProblem& problem, float scale) {
+  const auto run = run_attention(kernel, problem, scale);
+  const auto check = check_attention(kernel.plan().config, problem, scale, run);
+  return {.milliseconds = run.milliseconds,
+          .tflops = run.tflops,
+          .error_ratio = check.out.ratio(),
+          .passed = check.passed()};
+}
+
+Measurement measure_gradients(const Kernel& kernel, const AttentionProblem& problem, float scale) {
+  const auto& config = kernel.plan().config;
+  const auto d_out = random_d_out(config, shape_of(problem), /*seed=*/0);
+  const auto run = run_gradients(kernel, problem, d_out, scale);
+  const auto check = check_gradients(config, problem, d_out, scale, run);
+  return {.milliseconds = run.milliseconds,
+          .tflops = run.tflops,
+          .error_ratio = check.largest_ratio(),
+          .passed = check.passed()};
 }
 
 void run_entry(Result& result) {
@@ -68,9 +98,8 @@ void run_entry(Result& result) {
   const auto kernel = jit::get(config);
   const auto problem = random_problem(kernel.plan(), *result.entry.shape, /*seed=*/0);
   const float scale = 1 / std::sqrt(static_cast<float>(config.head_dim));
-  result.run = run_attention(kernel, problem, scale);
-  result.check = check_attention(kernel.plan().config, problem, scale, *result.run);
-  result.run->out.data.clear();  // checked; the outputs of all models together are large
+  const bool is_forward = config.direction == Direction::forward;
+  result.measured = is_forward ? measure_attention(kernel, problem, scale) : measure_gradients(kernel, problem, scale);
 }
 
 void run_entries(std::vector<Result>& results) {
@@ -93,8 +122,8 @@ std::string lowerings(const KernelPlan& plan) {
 }
 
 std::string error_text(const Result& result) {
-  if (!result.check) return "-";
-  return fmt::format("{:.2f}{}", result.check->out.ratio(), result.check->passed() ? "" : " FAILED");
+  if (!result.measured) return "-";
+  return fmt::format("{:.2f}{}", result.measured->error_ratio, result.measured->passed ? "" : " FAILED");
 }
 
 Table table(const std::vector<Result>& results, bool ran) {
@@ -113,7 +142,7 @@ Table table(const std::vector<Result>& results, bool ran) {
                                  std::to_string(resources.spill_store_bytes + resources.spill_load_bytes),
                                  compile_time_text(kernel)};
     if (ran) {
-      row.push_back(result.run ? fmt::format("{:.1f}", result.run->tflops) : "-");
+      row.push_back(result.measured ? fmt::format("{:.1f}", result.measured->tflops) : "-");
       row.push_back(error_text(result));
     }
     row.push_back(short_key(kernel.key));
@@ -128,7 +157,7 @@ void print_results(const std::vector<Result>& results, const Device& device) {
   if (device.arch) {
     fmt::print(
         "\nOn this GPU ({}), each at its model's shape. error: against float64, in units of that of rounding the "
-        "exact output; 1.5 is accepted.\n",
+        "exact output; 1.5 is accepted, of gradients 4.\n",
         to_string(arch));
   } else {
     fmt::print("\nCompiled for {}; nothing is run: {}\n", to_string(arch), device.why_not);
@@ -144,8 +173,12 @@ nlohmann::ordered_json to_json(const Result& result) {
   json["lowering"] = lowerings(result.compiled.kernel->plan);
   json.update(tools::to_json(*result.compiled.kernel));
   if (!result.run_error.empty()) json["error"] = result.run_error;
-  if (result.run) json.update({{"milliseconds", result.run->milliseconds}, {"tflops", result.run->tflops}});
-  if (result.check) json.update({{"error_ratio", result.check->out.ratio()}, {"passed", result.check->passed()}});
+  if (const auto& measured = result.measured) {
+    json.update({{"milliseconds", measured->milliseconds},
+                 {"tflops", measured->tflops},
+                 {"error_ratio", measured->error_ratio},
+                 {"passed", measured->passed}});
+  }
   return json;
 }
 
@@ -160,7 +193,7 @@ void report_failures(const std::vector<Result>& results) {
   for (const auto& result : results) {
     if (result.succeeded()) continue;
     failed = true;
-    const std::string wrong_output = "the output is not within the accepted error of the float64 reference";
+    const std::string wrong_output = "what it computes is not within the accepted error of the float64 reference";
     const auto& reason = !result.compiled.kernel     ? result.compiled.error
                          : !result.run_error.empty() ? result.run_error
                                                      : wrong_output;

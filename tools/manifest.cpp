@@ -98,6 +98,19 @@ AttentionConfig parse_manifest_config(const std::string& text) {
   return config;
 }
 
+/// The one field whose value is itself a list, of names.
+constexpr std::string_view kNamesField = "gradients";
+
+/// `q,slopes`
+std::string names_text(const Object& object, const Pointer& at, const json& names) {
+  std::string text;
+  for (const json& name : names) {
+    if (!name.is_string()) object.reject(at, fmt::format("expected a list of names, got {}", names.dump()));
+    text += (text.empty() ? "" : ",") + name.get<std::string>();
+  }
+  return text;
+}
+
 /// A value of a config's field as the config's text has it.
 std::string field_text(const Object& object, const Pointer& at, const json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -106,7 +119,7 @@ std::string field_text(const Object& object, const Pointer& at, const json& valu
 }
 
 /// The configs that a manifest value stands for: a text, an object of fields each with a value or a list of them (the
-/// product of these), or a list of texts and objects.
+/// product of these, but for a list of names), or a list of texts and objects.
 class VariantReader {
  public:
   VariantReader(const LocatedJson& document, const Object& object) : document_(document), object_(object) {}
@@ -150,15 +163,18 @@ class VariantReader {
   void add_product(const Pointer& at, const json& fields, json::const_iterator field, const std::string& text,
                    const std::string& name) {
     if (field == fields.end()) return add_text(at, name, text);
+    const bool is_names = field.key() == kNamesField;
     const auto add_value = [&](const Pointer& where, const json& value, bool varies) {
-      const std::string written = field_text(object_, where, value);
+      const std::string written =
+          value.is_array() && is_names ? names_text(object_, where, value) : field_text(object_, where, value);
       const std::string label = fmt::format("{}{}={}", name.empty() ? "" : " ", field.key(), written);
       add_product(at, fields, std::next(field), fmt::format("{} {}=\"{}\"", text, field.key(), written),
                   varies ? name + label : name);
     };
     const Pointer where = at / field.key();
-    if (!field->is_array()) return add_value(where, *field, /*varies=*/false);
-    if (field->empty()) object_.reject(where, fmt::format("config: {} is an empty list", field.key()));
+    if (field->is_array() && field->empty())
+      object_.reject(where, fmt::format("config: {} is an empty list", field.key()));
+    if (!field->is_array() || is_names) return add_value(where, *field, /*varies=*/false);
     for (std::size_t i = 0; i < field->size(); ++i) add_value(where / i, field->at(i), /*varies=*/true);
   }
 

@@ -4,47 +4,18 @@
 #include <cmath>
 #include <vector>
 
-#include "flashbias/device_buffer.hpp"
-#include "runtime/driver.hpp"
+#include "tools/device_tensors.hpp"
 #include "tools/gpu_timer.hpp"
 
 namespace flashbias::tools {
-namespace {
-
-DeviceBuffer upload(const HostTensor& tensor) { return {tensor.data.data(), tensor.data.size()}; }
-
-TensorView on_device(const HostTensor& tensor, const DeviceBuffer& memory) {
-  TensorView view = tensor.view();
-  view.data = memory.data();
-  view.device = 0;
-  return view;
-}
-
-/// Memory for a result, filled with NaN.
-DeviceBuffer poisoned(const HostTensor& result) {
-  DeviceBuffer memory(result.data.size());
-  memory.fill(0xff);
-  return memory;
-}
-
-/// The problem's bias inputs in GPU memory.
-struct DeviceInputs {
-  std::vector<DeviceBuffer> memory;
-  std::vector<BiasInput> views;
-
-  explicit DeviceInputs(const AttentionProblem& problem) {
-    for (const auto& [name, tensor] : problem.inputs) {
-      memory.push_back(upload(tensor));
-      views.push_back({.name = name, .tensor = on_device(tensor, memory.back())});
-    }
-  }
-};
 
 double tera_operations(const AttentionConfig& config, const Shape& shape) {
   const auto scores = static_cast<double>(shape.batch * shape.heads) * static_cast<double>(shape.seqlen_q) *
                       static_cast<double>(shape.seqlen_k);
   return 2e-12 * scores * (config.head_dim + config.head_dim_v) * (config.causal ? 0.5 : 1.0);
 }
+
+namespace {
 
 /// Rows at equal distances among all rows, few enough for the reference to take about a second.
 std::vector<reference::Row> sampled_rows(const AttentionConfig& config, const Shape& shape) {

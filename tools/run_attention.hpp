@@ -9,11 +9,14 @@
 /// One attention call on the GPU: computed, timed, checked.
 namespace flashbias::tools {
 
+/// In 10^12: of the two matrix products of the forward pass; a causal mask halves them.
+[[nodiscard]] double tera_operations(const AttentionConfig& config, const Shape& shape);
+
 struct AttentionRun {
   HostTensor out;                         ///< [B, Nq, H, Dv]
   std::optional<HostTensor> log_sum_exp;  ///< f32 [B, H, Nq], where the config asks for it
   double milliseconds = 0;                ///< median of several launches
-  double tflops = 0;                      ///< of the two matrix products; a causal mask halves them
+  double tflops = 0;                      ///< tera_operations a second
 };
 
 /// Output memory is filled with NaN first, so that what the kernel leaves out does not go unseen.

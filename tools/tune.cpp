@@ -196,6 +196,14 @@ void keep(const AttentionConfig& config, const Tuning& tuning) {
                    *cache_dir);
 }
 
+void require_forward(const ManifestEntry& entry) {
+  if (entry.config.direction == Direction::forward) return;
+  throw Error(ErrorCode::invalid_config,
+              fmt::format("{}: there is nothing to tune with direction=backward, which has one lowering and one tile; "
+                          "`flashbias run` times it",
+                          entry.name));
+}
+
 void tune_all(const Options& options) {
   std::vector<ManifestEntry> entries;
   if (options.manifest.empty()) {
@@ -204,6 +212,7 @@ void tune_all(const Options& options) {
   } else {
     entries = read_manifest(options.manifest);
   }
+  std::ranges::for_each(entries, require_forward);
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (ManifestEntry& entry : entries) {
     if (!entry.shape) continue;

@@ -134,6 +134,14 @@ TEST_CASE("command: run and demo without a GPU") {
   CHECK(contains(demo.out, "nothing is run"));
 }
 
+TEST_CASE("command: what a direction has no use for is an error") {
+  CHECK(contains(run_command("tune --direction backward --arch sm_80 --bias alibi").error,
+                 "alibi(): there is nothing to tune with direction=backward"));
+  CHECK(contains(run_command("run --arch sm_80 --d-out x.npy").error, "--d-out is of the backward pass"));
+  CHECK(contains(run_command("run --direction backward --arch sm_80 -o x.npy").error,
+                 "--output x.npy: several gradients need an archive; name it FILE.npz"));
+}
+
 TEST_CASE("command: doctor says what is missing and fails nothing") {
   const auto result = run_command("doctor --json");
   CHECK(result.status == 0);

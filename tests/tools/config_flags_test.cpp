@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "flashbias/config.hpp"
 #include "tests/tools/command.hpp"
@@ -67,6 +68,13 @@ TEST_CASE("command: the config's other flags arrive, and its canonical text give
   CHECK(explained_config("--config '" + text + "'") == text);
 }
 
+TEST_CASE("command: gradients are asked for by name, of all by default") {
+  const auto config = parse_config(explained_config("--direction backward --gradients q,slopes --bias alibi"));
+  CHECK(config.direction == Direction::backward);
+  CHECK(config.gradients == std::vector<std::string>{"q", "slopes"});
+  CHECK(parse_config(explained_config("--direction backward --bias alibi")).gradients.empty());
+}
+
 TEST_CASE("command: flags that do not make a config are errors that name the flag and the remedy") {
   const Rejected cases[] = {
       {"--arch sm_80 --bias aliby", "did you mean \"alibi\""},
@@ -86,6 +94,10 @@ TEST_CASE("command: flags that do not make a config are errors that name the fla
       {"--arch sm_75", "sm_80"},
       {"--arch sm_80 --config 'head_dim=64' --head-dim 32", "--head-dim and --config"},
       {"--arch sm_80 --config 'head_dim=64 arch=sm_90a'", "contradicts"},
+      {"--arch sm_80 --gradients q", "gradients is \"q\", but the direction is forward; set direction=backward"},
+      {"--arch sm_80 --direction backward --gradients q,slops --bias alibi", "there is no 'slops'; there are those of"},
+      {"--arch sm_80 --direction sideways", "sideways"},
+      {"--arch sm_80 --config 'direction=backward' --gradients q", "--gradients and --config"},
       {"--bias alibi", "pass --arch"},
   };
   for (const auto& [flags, message] : cases) {

@@ -92,6 +92,34 @@ TEST_CASE("manifest: a config of lists is their product, each named by what tell
   CHECK(entries[1].config.dtype == DType::f16);
 }
 
+TEST_CASE("manifest: a list of gradients names them, and multiplies nothing") {
+  const auto entries = parse_manifest(manifest_with(R"json("name": "a", "config": [
+        {"direction": "backward", "head_dim": [64, 128], "gradients": ["q", "slopes"], "bias": "alibi()"},
+        {"direction": "backward", "gradients": "q,slopes", "bias": "alibi()"}])json"),
+                                      "m.json");
+  REQUIRE(entries.size() == 3);
+  CHECK(entries[0].name == "a, [0] head_dim=64");
+  for (const auto& entry : entries) {
+    CHECK(entry.config.direction == Direction::backward);
+    CHECK(entry.config.gradients == std::vector<std::string>{"q", "slopes"});
+  }
+}
+
+TEST_CASE("manifest: gradients that are no names, or of nothing, are errors") {
+  const Rejected cases[] = {
+      {R"("direction": "backward", "gradients": ["q", 7])", R"(expected a list of names, got ["q",7])"},
+      {R"("direction": "backward", "gradients": [["q"]])", R"(expected a list of names, got [["q"]])"},
+      {R"("direction": "backward", "gradients": [])", "gradients is an empty list"},
+      {R"("direction": "backward", "gradients": ["slops"])", "there is no 'slops'; there are those of q, k, v, slopes"},
+      {R"("gradients": ["q"])", "the direction is forward"},
+  };
+  for (const auto& [fields, message] : cases) {
+    const auto error = error_of(manifest_with(R"json("name": "a", "config": {"bias": "alibi()", )json" + fields + "}"));
+    INFO(error, "\n", fields);
+    CHECK(error.find(message) != std::string::npos);
+  }
+}
+
 TEST_CASE("manifest: a list of configs, as texts or objects") {
   const auto entries =
       parse_manifest(manifest_with(R"("name": "a", "config": ["head_dim=16", {"head_dim": [24, 32]}])"), "m.json");
