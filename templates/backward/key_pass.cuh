@@ -59,14 +59,14 @@ struct KeyPass {
 #pragma unroll
         for (int slot = 0; slot < kRowSlots; ++slot) {
           const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
-          const bool hidden =
-              masks && (block.q_start + column >= block.q_end ||
-                        HiddenColumns(p, block, q_index, keys.kv_start).contain(row_of_slot(slot)));
+          const bool hidden = masks && (block.q_start + column >= block.q_end ||
+                                        HiddenColumns(p, block, q_index, keys.kv_start).contain(row_of_slot(slot)));
           const float bias = bias_of(p, block, state.head, query, state.terms[slot], q_index, kv_index);
           float& gradient = gradients[n][2 * slot + c];
           differentiate(scores[n][2 * slot + c], gradient, bias, statistics, p.softmax_scale, hidden);
           if (WritesInputs && gradient != 0.0f)  // where the bias is -infinity, its derivatives may be no numbers
-            state.gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, state.head, query, state.terms[slot], q_index, kv_index);
+            state.gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, state.head, query, state.terms[slot],
+                                      q_index, kv_index);
         }
       }
   }
@@ -134,14 +134,14 @@ struct KeyPass {
     __syncthreads();
     const int rows = keys.kv_end - keys.kv_start;
     if constexpr (WritesKeys)
-      write_rows<kHeadDim>(shared.rows.x, d_k, p.softmax_scale,
-                           p.d_k + keys.batch * p.d_k_batch_stride + keys.kv_head * p.d_k_head_stride +
-                               keys.kv_start * p.d_k_row_stride,
-                           p.d_k_row_stride, rows);
+      write_rows<kHeadDim>(
+          shared.rows.x, d_k, p.softmax_scale,
+          p.d_k + keys.batch * p.d_k_batch_stride + keys.kv_head * p.d_k_head_stride + keys.kv_start * p.d_k_row_stride,
+          p.d_k_row_stride, rows);
     if constexpr (WritesValues)
-      write_rows<kHeadDimV>(shared.rows.y, d_v, kShiftBack,
-                            p.d_v + keys.batch * p.d_v_batch_stride + keys.kv_head * p.d_v_head_stride +
-                                keys.kv_start * p.d_v_row_stride,
-                            p.d_v_row_stride, rows);
+      write_rows<kHeadDimV>(
+          shared.rows.y, d_v, kShiftBack,
+          p.d_v + keys.batch * p.d_v_batch_stride + keys.kv_head * p.d_v_head_stride + keys.kv_start * p.d_v_row_stride,
+          p.d_v_row_stride, rows);
   }
 };

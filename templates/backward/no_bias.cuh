@@ -38,14 +38,14 @@ using KeyFactorGradients = QueryFactorGradients;
 
 // What is summed up over the scores of a query row, for the gradients of its inputs ...
 struct QueryGradients {
-  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
+                      const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
   __device__ void write(const Parameters&, const Block&, int /*q_index*/, bool /*valid*/) {}
 };
 // ... of a key ...
 struct KeyGradients {
-  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
+                      const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
   __device__ void write(const Parameters&, const Block&, int /*kv_index*/, bool /*valid*/) {}
 };
 // ... and what is added up by entries of tables, or belongs to a score alone.
@@ -54,7 +54,7 @@ struct ScoreGradients {
     __device__ void clear() {}
   };
   __device__ explicit ScoreGradients(Storage&) {}
-  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                      const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
+                      const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
   __device__ void write(const Parameters&, const Block&) {}
 };

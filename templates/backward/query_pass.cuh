@@ -45,13 +45,15 @@ struct QueryPass {
 #pragma unroll
         for (int slot = 0; slot < kRowSlots; ++slot) {
           const int q_index = min(q_index_of(slot), p.q_length - 1);
-          const bool hidden = masks && (q_index_of(slot) >= block.q_end ||
-                                        HiddenColumns(p, block, q_index, kv_start).contain(column));
+          const bool hidden =
+              masks && (q_index_of(slot) >= block.q_end || HiddenColumns(p, block, q_index, kv_start).contain(column));
           const float bias = bias_of(p, block, head, terms[slot], key, q_index, kv_index);
           float& gradient = gradients[n][2 * slot + c];
           differentiate(scores[n][2 * slot + c], gradient, bias, statistics[slot], p.softmax_scale, hidden);
-          if (!WritesInputs || gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
-          query_gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index, kv_index);
+          if (!WritesInputs || gradient == 0.0f)
+            continue;  // where the bias is -infinity, its derivatives may be no numbers
+          query_gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index,
+                                    kv_index);
           score_gradients.add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index, kv_index);
         }
       }
@@ -96,10 +98,10 @@ struct QueryPass {
     wait_for_copies();  // of a block that sees no keys
     __syncthreads();
     if constexpr (WritesQueries)
-      write_rows<kHeadDim>(shared.rows.x, d_q, p.softmax_scale,
-                           p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride +
-                               block.q_start * p.d_q_row_stride,
-                           p.d_q_row_stride, block.q_end - block.q_start);
+      write_rows<kHeadDim>(
+          shared.rows.x, d_q, p.softmax_scale,
+          p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride + block.q_start * p.d_q_row_stride,
+          p.d_q_row_stride, block.q_end - block.q_start);
     if constexpr (WritesInputs) {
 #pragma unroll
       for (int slot = 0; slot < kRowSlots; ++slot)

@@ -17,8 +17,7 @@ __device__ __forceinline__ float product_of_pairs(u32 a, u32 b) {
 // Of a row that is there.
 __device__ __forceinline__ QueryStatistics query_statistics(const Parameters& p, int batch, int head, int q_index) {
   const u16* out = p.out + batch * p.out_batch_stride + head * p.out_head_stride + q_index * p.out_row_stride;
-  const u16* d_out =
-      p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + q_index * p.d_out_row_stride;
+  const u16* d_out = p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + q_index * p.d_out_row_stride;
   float mean = 0.0f;
   for (int column = 0; column < kHeadDimV; column += 8) {
     const uint4 a = *reinterpret_cast<const uint4*>(out + column);
