@@ -63,8 +63,8 @@ std::string emit_backward(const KernelPlan& plan) {
   Choices choices = common_choices(plan, program.visible);
   const bool is_f16 = plan.config.dtype == DType::f16;
   choices["config.cuh"] = constants(plan);
-  choices["backward/number.cuh"] =
-      fmt::format("#include \"input_{0}.cuh\"\n\nusing Number = {0};\n", is_f16 ? "f16" : "bf16");
+  choices["backward/number.cuh"] = fmt::format(
+      "#include \"config.cuh\"\n#include \"input_{0}.cuh\"\n\nusing Number = {0};\n", is_f16 ? "f16" : "bf16");
   choices["backward/bias.cuh"] = BackwardBias(plan.config, program).emit();
   choices["backward/passes.cuh"] = passes(plan);
   return inline_templates("backward/backward.cuh", choices);

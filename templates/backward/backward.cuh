@@ -1,7 +1,6 @@
 #pragma once
 
 #include "backward/passes.cuh"
-#include "config.cuh"
 
 // The gradients of softmax(scale q k^T + bias) v. Each thread block owns the rows of some queries, or of some keys, and
 // recomputes the probabilities that it needs: no gradient of q, k or v is added up by two of them.
