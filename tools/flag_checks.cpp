@@ -18,15 +18,14 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
     return fmt::format("'{}'; expected a whole number {}", text,
                        is_open ? fmt::format("of at least {}", least) : fmt::format("from {} to {}", least, most));
   };
-  return CLI::Validator(check, "");
+  return {check, ""};
 }
 
 CLI::Validator not_empty() {
-  return CLI::Validator(
-      [](const std::string& text) -> std::string {
-        return text.empty() ? "it is empty; leave it out or give it a value" : "";
-      },
-      "");
+  return {[](const std::string& text) -> std::string {
+            return text.empty() ? "it is empty; leave it out or give it a value" : "";
+          },
+          ""};
 }
 
 }  // namespace flashbias::tools

@@ -16,7 +16,7 @@ namespace flashbias::codegen {
 struct BiasForm {
   explicit BiasForm(const AttentionConfig& of);
 
-  const AttentionConfig& config;
+  AttentionConfig config;
   Algebra algebra;
   double error_budget;  ///< by which a score may be off
   std::vector<Addend> addends;
