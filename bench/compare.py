@@ -15,6 +15,7 @@ half of it under a causal mask, and nothing for the bias. `first` is the seconds
 import argparse
 import datetime
 import importlib.util
+import itertools
 import json
 import math
 import pathlib
@@ -31,9 +32,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
 sys.path.insert(0, str(ROOT / "bench"))
 from python_ctypes import Flashbias, Kernel  # noqa: E402
+from zoo import median_ms  # noqa: E402
 
 L2_BYTES = 100 << 20
-LAUNCHES = 10
 MAX_MATRIX_BYTES = 16 << 30
 
 # name: batch, heads, tokens, head_dim, causal, bias, rank
@@ -215,28 +216,6 @@ def contenders(problem, library, flash_bias_func):
     ]
 
 
-def median_ms(function, operands, repetitions=9):
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        for each in operands:
-            function(each)
-    stream.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream):
-        for i in range(LAUNCHES):
-            function(operands[i % len(operands)])
-    graph.replay()
-    times = []
-    for _ in range(repetitions):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        graph.replay()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end) / LAUNCHES)
-    return sorted(times)[len(times) // 2]
-
-
 def measure(problem, has_bias, make):
     start = time.perf_counter()
     function = make()
@@ -246,7 +225,8 @@ def measure(problem, has_bias, make):
     if has_bias:
         result["error"] = problem.error(out)
     with torch.no_grad():
-        result["ms"] = median_ms(function, problem.operands)
+        turns = itertools.cycle(problem.operands)
+        result["ms"] = median_ms(lambda: function(next(turns)))
     result["tflops"] = problem.tflops(result["ms"])
     return result
 

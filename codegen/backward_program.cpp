@@ -68,7 +68,7 @@ class Lowerer {
       return;
     }
     const MaskedBias masked = take_off_mask(addend, config_.causal);
-    if (!may_cancel_mask(config_.bias) && masked.visible.is_bounded() && narrow(program_.visible, masked.visible)) {
+    if (!may_cancel_ && masked.visible.is_bounded() && narrow(program_.visible, masked.visible)) {
       add(masked.rest);
       program_.terms.push_back(
           {addend, Lowering::mask, "hides keys outside " + to_string(masked.visible) + "; tiles outside are skipped"});
@@ -110,6 +110,7 @@ class Lowerer {
   BackwardProgram program_;
   Expr sum_;
   bool causal_ = false;
+  bool may_cancel_ = may_cancel_mask(config_.bias);
 };
 
 }  // namespace

@@ -10,10 +10,6 @@
 namespace flashbias::emulator {
 namespace {
 
-Word address_of(const Warp& warp, const Operand& operand, int lane) {
-  return warp.get(operand.values.front(), lane) + static_cast<Word>(operand.offset);
-}
-
 void perform(Warp& warp, const std::vector<Warp::Copy>& copies) {
   for (const Warp::Copy& copy : copies) {
     std::byte* to = warp.resolve(Space::shared, copy.to, copy.bytes, 0, Access::write);

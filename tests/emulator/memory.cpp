@@ -21,10 +21,6 @@ std::size_t size_of_type(std::string_view type) {
   return std::stoul(std::string(type.substr(type.find_first_of("0123456789")))) / 8;
 }
 
-Word address_of(const Warp& warp, const Operand& operand, int lane) {
-  return warp.get(operand.values.front(), lane) + static_cast<Word>(operand.offset);
-}
-
 bool is_signed(std::string_view type) { return type.starts_with('s'); }
 
 Operation load(const Opcode& opcode) {

@@ -37,6 +37,11 @@ Word to_word(T number) {
     return static_cast<std::make_unsigned_t<T>>(number);
 }
 
+/// Where `[a+8]` is for a lane.
+inline Word address_of(const Warp& warp, const Operand& operand, int lane) {
+  return warp.get(operand.values.front(), lane) + static_cast<Word>(operand.offset);
+}
+
 /// The first operand becomes function(second, third, ...), with the operands read as `Inputs`.
 template <typename... Inputs, typename Function>
 Operation lane_by_lane(Function function) {

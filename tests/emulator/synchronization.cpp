@@ -22,24 +22,19 @@ Operation named_barrier(const Opcode& opcode) {
   };
 }
 
-Word barrier_address(const Warp& warp, const Operand& operand, int lane) {
-  return warp.get(operand.values.front(), lane) + static_cast<Word>(operand.offset);
-}
-
 Operation transaction_barrier(const Opcode& opcode) {
   if (opcode.has("init"))
     return [](Warp& warp, const Instruction& instruction, Mask lanes) {
       for_each_lane(lanes, [&](int lane) {
         const auto count = static_cast<unsigned>(warp.get(instruction.operands[1].values.front(), lane));
-        warp.block().initialise_transaction_barrier(barrier_address(warp, instruction.operands[0], lane), count);
+        warp.block().initialise_transaction_barrier(address_of(warp, instruction.operands[0], lane), count);
       });
     };
   if (opcode.has("arrive")) {
     const bool expects = opcode.has("expect_tx");
     return [expects](Warp& warp, const Instruction& instruction, Mask lanes) {
       for_each_lane(lanes, [&](int lane) {
-        TransactionBarrier& barrier =
-            warp.block().transaction_barrier(barrier_address(warp, instruction.operands[1], lane));
+        TransactionBarrier& barrier = warp.block().transaction_barrier(address_of(warp, instruction.operands[1], lane));
         if (barrier.pending == 0) throw Fault(warp.position() + ": more arrivals than the barrier expects");
         if (expects)
           barrier.pending_bytes += static_cast<std::int64_t>(warp.get(instruction.operands[2].values.front(), lane));
@@ -53,7 +48,7 @@ Operation transaction_barrier(const Opcode& opcode) {
     return [](Warp& warp, const Instruction& instruction, Mask lanes) {
       for_each_lane(lanes, [&](int lane) {
         const TransactionBarrier& barrier =
-            warp.block().transaction_barrier(barrier_address(warp, instruction.operands[1], lane));
+            warp.block().transaction_barrier(address_of(warp, instruction.operands[1], lane));
         const bool has_ended = (barrier.phase & 1U) != warp.get(instruction.operands[2].values.front(), lane);
         warp.set(instruction.operands[0].values.front(), lane, has_ended ? 1 : 0);
         RaceDetector* races = warp.block().race_detector();
