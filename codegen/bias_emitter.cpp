@@ -10,6 +10,7 @@
 #include "codegen/rewrite.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/terms_emitter.hpp"
+#include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -40,6 +41,14 @@ class BiasEmitter {
 
  private:
   [[nodiscard]] bool has_head_terms() const { return program_.has_kv_slope() || !hoisted_.head.empty(); }
+  /// By the tensor cores.
+  [[nodiscard]] bool multiplies_slope() const { return codegen::multiplies_slope(plan_); }
+  /// With each score.
+  [[nodiscard]] bool adds_slope() const { return program_.has_slope_alone() && !multiplies_slope(); }
+  /// Scores are in units of the softmax scale; where there are factors, what is added to them is not.
+  [[nodiscard]] const char* slope_of_scores() const {
+    return has_hopper_factors() ? "head.kv_slope * p.inverse_softmax_scale" : "head.kv_slope";
+  }
   [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
   [[nodiscard]] bool has_key_terms() const { return key_term_words(program_) > 0; }
   [[nodiscard]] bool has_factors() const { return program_.factor_steps() > 0; }
@@ -67,6 +76,7 @@ class BiasEmitter {
       line("#include \"{}.cuh\"\n#include \"{}.cuh\"", tiles, is_f32 ? "bf16" : to_string(factors.dtype));
     }
     if (program_.split_factors) line("#include \"split_factors.cuh\"");
+    if (multiplies_slope()) line("#include \"hopper/slope_products.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
     if (!tables_.empty()) line("#include \"table.cuh\"");
@@ -154,14 +164,8 @@ class BiasEmitter {
   }
 
   void key_column() {
-    const std::string slope = "head.kv_slope * static_cast<float>(kv_index - head.kv_origin)";
-    const bool rest = !(hoisted_.key_column.op() == Op::real_literal && hoisted_.key_column.node().real == 0);
-    if (!rest) {
-      line("terms.column = {};", slope);
-      return;
-    }
     assign("terms.column", hoisted_.key_column, {});
-    if (program_.has_kv_slope()) line("terms.column += {};", slope);
+    if (program_.has_kv_slope()) line("terms.column += head.kv_slope * static_cast<float>(kv_index - head.kv_origin);");
   }
 
   void diagonal_term() {
@@ -204,6 +208,7 @@ class BiasEmitter {
       line("{} factors{};", factor_tiles(program_.factors[i]), i);
     if (program_.split_factors)
       line("SplitFactors<{}, {}> split_factors;", program_.split_factors->rank(), program_.split_factors->parts);
+    if (multiplies_slope()) line("SlopeProducts slope;");
     if (has_key_terms()) line("KeyTermColumns<KeyTerms> key_terms;");
     if (program_.has_diagonal()) line("Diagonals diagonals;");
     for (const SharedTable& table : tables_) line("SharedTable<{}> {}_table;", table.entries, table.name);
@@ -236,6 +241,7 @@ class BiasEmitter {
     }
     fetch_and_publish();
     add();
+    lane_shift();
     if (!program_.factors.empty() && !is_hopper())
       line("__device__ float multiplier(const Parameters&) const {{ return kLog2E; }}");
     if (has_row_offset())
@@ -260,7 +266,9 @@ class BiasEmitter {
   }
 
   [[nodiscard]] bool has_hopper_factors() const { return is_hopper() && !program_.factors.empty(); }
-  [[nodiscard]] bool loads_queries() const { return !tables_.empty() || (has_factors() && !is_hopper()); }
+  [[nodiscard]] bool loads_queries() const {
+    return !tables_.empty() || (has_factors() && !is_hopper()) || multiplies_slope();
+  }
 
   /// What the copy engine fetches of factors, and when.
   void hopper_factor_constants() {
@@ -307,6 +315,7 @@ class BiasEmitter {
           "storage.factors{0}.load_queries(p.{1}_input.row(block.batch, block.head, block.q_start), "
           "p.{1}_input.row_stride, block.q_end - block.q_start);",
           i, program_.factors[i].q_input);
+    if (multiplies_slope()) line("storage.slope.store({});", slope_of_scores());
     for (const SharedTable& table : tables_)
       line("storage.{0}_table.load(p.{0}_input.row(block.batch, block.head, 0));", table.name);
     line("}}\n");
@@ -364,10 +373,15 @@ class BiasEmitter {
     line("}}\n");
   }
 
+  [[nodiscard]] bool needs_columns() const {
+    return has_key_terms() || program_.has_diagonal() || program_.has_score();
+  }
   void add() {
-    if (!program_.has_score_terms()) return;
+    if (!program_.has_score_terms() || (multiplies_slope() && !needs_columns())) return;
     line("__device__ __forceinline__ void add(Scores& scores, int kv_start, int stage) const {{");
-    line("#pragma unroll\nfor (int n = 0; n < kScoreTiles; ++n) {{\nconst int column = column_of_tile(n);");
+    if (adds_slope()) line("const float slope = {};", slope_of_scores());
+    line("#pragma unroll\nfor (int n = 0; n < kScoreTiles; ++n) {{");
+    if (needs_columns()) line("const int column = column_of_tile(n);");
     if (has_key_terms()) line("KeyTerms keys[2];\nstorage.key_terms.load_pair(keys, stage, column);");
     line("#pragma unroll\nfor (int slot = 0; slot < kRowSlots; ++slot) {{");
     if (has_row_terms()) line("const RowTerms& row = rows[slot];");
@@ -378,8 +392,25 @@ class BiasEmitter {
     if (!hoisted_.key.empty()) line("const KeyTerms& key = keys[c];");
     text_ += score_statements_;
     line("float& score = scores[slot / 2][n][slot % 2 * 2 + c];");
-    line("score += {};", sum_of_score_terms());
+    if (adds_slope()) line("score = __fmaf_rn(slope, static_cast<float>(n * 8 + c), score);");
+    if (const std::string sum = sum_of_score_terms(); !sum.empty()) line("score += {};", sum);
     line("}}\n}}\n}}\n}}\n");
+  }
+
+  /// A lane's keys of a tile are its first one and others at places that the compiler knows: the first one's part of
+  /// the bias is left to the exponents' shift.
+  void lane_shift() {
+    if (!program_.has_slope_alone()) return;
+    line(
+        "__device__ __forceinline__ float lane_shift(float shift, int kv_start, float multiplier) const {{\n"
+        "const float first_key = static_cast<float>(kv_start{} - head.kv_origin);\n"
+        "return __fmaf_rn({} * first_key, multiplier, shift);\n}}\n",
+        multiplies_slope() ? "" : " + column_of_tile(0)", slope_of_scores());
+    if (multiplies_slope())
+      line(
+          "static __device__ __forceinline__ void prepare(Storage& storage) {{ storage.slope.fill_places(); }}\n"
+          "__device__ __forceinline__ void multiply_slope(Scores& scores) const {{\n"
+          "storage.slope.multiply(scores);\n}}\n");
   }
 
   [[nodiscard]] std::string sum_of_score_terms() const {
@@ -387,8 +418,8 @@ class BiasEmitter {
     if (!score_.empty()) terms.push_back(score_);
     if (program_.has_key_column()) terms.emplace_back("keys[c].column");
     if (program_.has_diagonal()) terms.emplace_back("storage.diagonals.at(stage, row_of_slot(slot), column + c)");
-    // Scores are in units of the softmax scale; where there are factors, what is added to them is not.
-    if (has_hopper_factors()) return fmt::format("({}) * p.inverse_softmax_scale", fmt::join(terms, " + "));
+    if (has_hopper_factors() && !terms.empty())
+      return fmt::format("({}) * p.inverse_softmax_scale", fmt::join(terms, " + "));
     return fmt::format("{}", fmt::join(terms, " + "));
   }
 

@@ -43,7 +43,7 @@ int BiasProgram::factor_steps() const {
   return steps;
 }
 bool BiasProgram::has_kv_slope() const { return !is_zero(kv_slope); }
-bool BiasProgram::has_key_column() const { return has_kv_slope() || !is_zero(key_column); }
+bool BiasProgram::has_key_column() const { return !is_zero(key_column); }
 bool BiasProgram::has_diagonal() const { return !is_zero(diagonal); }
 bool BiasProgram::has_score() const { return !is_zero(score); }
 bool BiasProgram::needs_row_offset(const AttentionConfig& config) const {

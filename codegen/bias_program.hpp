@@ -20,8 +20,8 @@ struct BiasProgram {
   std::vector<TermPlan> terms;  ///< each addend as typed, and its fate
   KeyRange visible;             ///< the sums below count for keys inside it; the others are hidden
   Expr row_offset;              ///< once a row: what the softmax ignores; may mention kv_origin()
-  Expr kv_slope;                ///< once a head: the key column holds kv_slope * (kv_index - kv_origin) ...
-  Expr key_column;              ///< ... plus this, once a key
+  Expr kv_slope;                ///< once a head: scores get kv_slope * (kv_index - kv_origin) ...
+  Expr key_column;              ///< ... and this, once a key, which then holds the slope's part too
   Expr diagonal;                ///< once a diagonal of the tile
   Expr score;                   ///< for each score, beyond the key column and the diagonal
   std::vector<FactorTerm> factors;
@@ -29,15 +29,20 @@ struct BiasProgram {
   HoistedScore hoisted;  ///< what of these is computed less often than once a score
 
   [[nodiscard]] bool has_kv_slope() const;
+  /// A slope without a key column: what it adds to a key is multiplied by the key's place in the tile.
+  [[nodiscard]] bool has_slope_alone() const { return has_kv_slope() && !has_key_column(); }
   /// Tensor-core steps of all factors beyond q k^T.
   [[nodiscard]] int factor_steps() const;
-  [[nodiscard]] bool has_key_column() const;  ///< the slope's part included
+  /// A value of each key that is added to its scores: a slope alone needs none, its products are as cheap.
+  [[nodiscard]] bool has_key_column() const;
   [[nodiscard]] bool has_diagonal() const;
   [[nodiscard]] bool has_score() const;
   /// A row offset counts only where the log-sum-exp is asked for or where it might not be finite.
   [[nodiscard]] bool needs_row_offset(const AttentionConfig& config) const;
   /// Anything at all that is added to scores one by one.
-  [[nodiscard]] bool has_score_terms() const { return has_key_column() || has_diagonal() || has_score(); }
+  [[nodiscard]] bool has_score_terms() const {
+    return has_kv_slope() || has_key_column() || has_diagonal() || has_score();
+  }
 };
 
 /// All passes one after the other (codegen/passes/passes.hpp). Throws Error(invalid_config) for a bias that no lowering

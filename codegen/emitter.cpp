@@ -96,6 +96,8 @@ codegen::Choices choices(const KernelPlan& plan) {
                                   : include_line("portable_hooks.cuh") + "\nusing MainLoopHooks = PortableHooks;\n"},
       {"publishers.cuh", include_line(is_hopper(plan) ? "hopper/publishers.cuh" : "publishers_all.cuh")},
       {"hopper/products.cuh", is_hopper(plan) ? codegen::emit_products(plan) : ""},
+      {"hopper/ones.cuh", include_line(codegen::ones_behind_values(config.head_dim_v) ? "hopper/ones_behind_values.cuh"
+                                                                                      : "hopper/ones_apart.cuh")},
       {"hopper/query_storage.cuh", include_line(plan.tile.output_over_queries ? "hopper/output_over_queries.cuh"
                                                                               : "hopper/output_beside_queries.cuh")},
       {"hopper/schedule.cuh",

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
+#include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -85,7 +86,6 @@ int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProg
 }
 
 int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
-  constexpr int kOnesBytes = 256;
   constexpr int kRingBytes = 16;  // two barriers a slot
   Layout layout;
   const int queries = swizzled_tile_bytes(tile.block_q, config.head_dim);
@@ -94,7 +94,10 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
   for (const int head_dim : {config.head_dim, config.head_dim_v})
     for (int stage = 0; stage < tile.stages; ++stage)
       layout.add(swizzled_tile_bytes(tile.block_k, head_dim), kSwizzledTileAlignment);
-  layout.add(kOnesBytes, 128);
+  if (ones_behind_values(config.head_dim_v))
+    layout.add(swizzled_tile_bytes(16, config.head_dim_v), kSwizzledTileAlignment);
+  else
+    layout.add(256, 128);
   layout.add(kRingBytes * (1 + 3 * tile.stages), 8);
   Layout factors;
   for (const FactorTerm& term : program.factors) {
@@ -104,6 +107,8 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
       tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kSwizzledTileAlignment);
     factors.add(tiles);
   }
+  if (program.has_slope_alone())
+    factors.add(swizzled_tile_bytes(8, 16) + swizzled_tile_bytes(tile.block_k, 16), kSwizzledTileAlignment);
   layout.add(bias_layout(tile, tile.stages, program, factors));
   return layout.size();
 }

@@ -1,44 +1,72 @@
 #include "codegen/wgmma_emitter.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
+#include <vector>
+
+#include "codegen/bias_program.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
-/// A wgmma of 64 rows, `columns` columns and depth 16 with f32 accumulators `d`.
-struct Wgmma {
-  int columns = 0;
-  DType dtype = DType::f16;
+/// Accumulators of an instruction: a parameter of 8-column tiles, or of a single one.
+struct Accumulators {
+  std::string name;
+  int tiles = 1;
+  bool single = false;
 
-  [[nodiscard]] int accumulators() const { return columns / 2; }
-
-  [[nodiscard]] std::string instruction() const {
-    return fmt::format("wgmma.mma_async.sync.aligned.m64n{0}k16.f32.{1}.{1}", columns, to_string(dtype));
+  [[nodiscard]] std::string parameter() const {
+    return single ? fmt::format("float (&{})[4]", name) : fmt::format("float (&{})[{}][4]", name, tiles);
   }
-  [[nodiscard]] std::string parameter() const { return fmt::format("float (&d)[{}][4]", columns / 8); }
+  [[nodiscard]] std::string element(int i) const {
+    return single ? fmt::format("{}[{}]", name, i) : fmt::format("{}[{}][{}]", name, i / 4, i % 4);
+  }
+};
 
-  /// `{%0, %1, ...}`, eight a line.
+/// A wgmma of 64 rows and depth 16, into f32 accumulators one after the other.
+class Wgmma {
+ public:
+  Wgmma(DType dtype, std::vector<Accumulators> accumulators) : dtype_(dtype), accumulators_(std::move(accumulators)) {}
+
+  [[nodiscard]] int operands() const {
+    int count = 0;
+    for (const Accumulators& group : accumulators_) count += 4 * group.tiles;
+    return count;
+  }
+  [[nodiscard]] std::string instruction() const {
+    return fmt::format("wgmma.mma_async.sync.aligned.m64n{0}k16.f32.{1}.{1}", operands() / 4 * 8, to_string(dtype_));
+  }
+  [[nodiscard]] std::string parameters() const {
+    std::vector<std::string> texts;
+    for (const Accumulators& group : accumulators_) texts.push_back(group.parameter());
+    return fmt::format("{}", fmt::join(texts, ", "));
+  }
+  /// `{%0, %1, ...}`, sixteen a line.
   [[nodiscard]] std::string destination() const {
     std::string text = "{";
-    for (int i = 0; i < accumulators(); ++i) {
+    for (int i = 0; i < operands(); ++i) {
       text += fmt::format("%{}", i);
-      if (i + 1 < accumulators()) text += i % 16 == 15 ? ", \"\n\"" : ", ";
+      if (i + 1 < operands()) text += i % 16 == 15 ? ", \"\n\"" : ", ";
     }
     return text + "}";
   }
   /// `"+f"(d[0][0]), ...`, a tile a line.
   [[nodiscard]] std::string outputs() const {
-    std::string text;
-    for (int i = 0; i < accumulators(); ++i) {
-      text += fmt::format("\"+f\"(d[{}][{}])", i / 4, i % 4);
-      if (i + 1 < accumulators()) text += i % 4 == 3 ? ",\n" : ", ";
-    }
-    return text;
+    std::vector<std::string> texts;
+    for (const Accumulators& group : accumulators_)
+      for (int i = 0; i < 4 * group.tiles; ++i) texts.push_back(fmt::format("\"+f\"({})", group.element(i)));
+    return fmt::format("{}", fmt::join(texts, ", "));
   }
+
+ private:
+  DType dtype_;
+  std::vector<Accumulators> accumulators_;
 };
 
 std::string scores_product(const Wgmma& wgmma) {
-  const int first = wgmma.accumulators();
+  const int first = wgmma.operands();
   return fmt::format(
       "// d = (accumulate ? d : 0) + a b^T, with columns of a and b running along their rows in shared memory.\n"
       "__device__ __forceinline__ void multiply_scores({}, unsigned long long a, unsigned long long b,\n"
@@ -46,29 +74,60 @@ std::string scores_product(const Wgmma& wgmma) {
       "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
       "\"{} {}, \"\n\"%{}, %{}, accumulate, 1, 1, 0, 0;\\n\"\n\"}}\"\n"
       ": {}\n: \"l\"(a), \"l\"(b), \"r\"(static_cast<u32>(accumulate)));\n}}\n",
-      wgmma.parameter(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
+      wgmma.parameters(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
+}
+
+std::string places_product(const Wgmma& wgmma) {
+  const int first = wgmma.operands();
+  return fmt::format(
+      "// d += a b^T in bf16, with columns of a and b running along their rows in shared memory.\n"
+      "__device__ __forceinline__ void multiply_places({}, unsigned long long a, unsigned long long b) {{\n"
+      "asm volatile(\n\"{} {}, \"\n\"%{}, %{}, 1, 1, 1, 0, 0;\"\n"
+      ": {}\n: \"l\"(a), \"l\"(b));\n}}\n",
+      wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
 }
 
 std::string output_product(const char* name, const char* what, const Wgmma& wgmma, bool transposed) {
-  const int first = wgmma.accumulators();
+  const int first = wgmma.operands();
   return fmt::format(
       "{}__device__ __forceinline__ void {}({}, const u32 (&a)[4], unsigned long long b) {{\n"
       "asm volatile(\n\"{} {}, \"\n\"{{%{}, %{}, %{}, %{}}}, %{}, 1, 1, 1, {};\"\n"
       ": {}\n: \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b));\n}}\n",
-      what, name, wgmma.parameter(), wgmma.instruction(), wgmma.destination(), first, first + 1, first + 2, first + 3,
+      what, name, wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1, first + 2, first + 3,
       first + 4, transposed ? 1 : 0, wgmma.outputs());
 }
 
 }  // namespace
 
+bool ones_behind_values(int head_dim_v) {
+  const int columns = (head_dim_v + 15) / 16 * 16;
+  return columns == 16 || columns == 32 || columns == 64;
+}
+
+bool multiplies_slope(const KernelPlan& plan) {
+  return plan.main_loop == MainLoop::hopper && plan.program->has_slope_alone();
+}
+
 std::string emit_products(const KernelPlan& plan) {
   const DType dtype = plan.config.dtype;
-  const int output_columns = (plan.config.head_dim_v + 15) / 16 * 16;
-  return "#include \"hopper/wgmma.cuh\"\n\n" + scores_product({plan.tile.block_k, dtype}) + "\n" +
-         output_product("multiply_output",
-                        "// d += a b, with a in registers and the rows of b along those of shared memory.\n",
-                        {output_columns, dtype}, true) +
-         "\n" + output_product("multiply_ones", "// d += a b, where all of b is alike.\n", {8, dtype}, false);
+  const Accumulators values{"d", (plan.config.head_dim_v + 15) / 16 * 2};
+  const Accumulators sums{"sums", 1, true};
+  const std::string scores = scores_product(Wgmma(dtype, {{"d", plan.tile.block_k / 8}}));
+  const std::string output =
+      ones_behind_values(plan.config.head_dim_v)
+          ? output_product("multiply_output",
+                           "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
+                           "// shared memory, ones behind them.\n",
+                           Wgmma(dtype, {values, sums}), true)
+          : output_product("multiply_output",
+                           "// d += a b, with a in registers and the rows of b along those of shared memory.\n",
+                           Wgmma(dtype, {values}), true) +
+                "\n" +
+                output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}),
+                               false);
+  const std::string places =
+      multiplies_slope(plan) ? places_product(Wgmma(DType::bf16, {{"d", plan.tile.block_k / 8}})) + "\n" : "";
+  return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + places + output;
 }
 
 }  // namespace flashbias::codegen

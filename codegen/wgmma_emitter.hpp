@@ -10,4 +10,11 @@ namespace flashbias::codegen {
 /// accumulators are operands one by one, which no template can count.
 [[nodiscard]] std::string emit_products(const KernelPlan& plan);
 
+/// Whether the bias has a slope that the tensor cores multiply.
+[[nodiscard]] bool multiplies_slope(const KernelPlan& plan);
+
+/// Whether one product takes the values together with the ones that sum probabilities: where values fill the strips of
+/// columns that wgmma reads, and a single one. Apart, eight columns take 13 cycles; together 4.
+[[nodiscard]] bool ones_behind_values(int head_dim_v);
+
 }  // namespace flashbias::codegen

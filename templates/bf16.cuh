@@ -11,6 +11,11 @@ struct Bf16 {
     return pair;
   }
 
+  __device__ static __forceinline__ void unpack(float& low, float& high, u32 pair) {
+    low = __uint_as_float(pair << 16);
+    high = __uint_as_float(pair & 0xffff0000u);
+  }
+
   // d[16, 8] += a[16, 16] b[16, 8]
   __device__ static __forceinline__ void multiply_accumulate(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     asm volatile(

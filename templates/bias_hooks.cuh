@@ -10,6 +10,9 @@ struct BiasHooks : MainLoopHooks {
   static constexpr bool kPublishes = false;     // anything, by `publish`
   static constexpr bool kLoadsQueries = false;  // by `load_queries`
 
+  // Once a thread block, by all threads.
+  template <class Storage>
+  static __device__ void prepare(Storage&) {}
   // Starts asynchronous copies, together with those of the queries.
   __device__ void load_queries() {}
   // Reads what belongs to the next tile of keys into registers, and later stores it in shared memory: by publishers.
@@ -17,6 +20,8 @@ struct BiasHooks : MainLoopHooks {
   __device__ void publish(int /*stage*/) {}
   // Adds to scores q k^T score by score.
   __device__ void add(Scores&, int /*kv_start*/, int /*stage*/) const {}
+  // Scores may all lack something alike for the keys of a lane: a shift of exponents, once that is counted.
+  __device__ float lane_shift(float shift, int /*kv_start*/, float /*multiplier*/) const { return shift; }
   // 2^(multiplier * score) is what the softmax sums.
   __device__ float multiplier(const Parameters& p) const { return p.softmax_scale * kLog2E; }
   // What a row's scores lack because the softmax ignores it.

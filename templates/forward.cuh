@@ -47,7 +47,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
   OnlineSoftmax softmax;
   RowStatistics statistics;
   Output output;
-  LongSums long_sums(p);
+  LongSums::Memory total;
+  LongSums long_sums(p.kv_length, total);
 
   int kv_start = (block.kv_end - 1) / kBlockK * kBlockK;
   if (block.kv_end > block.kv_begin) {
@@ -88,18 +89,18 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
 
       bias.add(scores, kv_start, stage);
       if (block.masks(kv_start)) mask_scores(scores, p, find_block_again(p), kv_start);
-      float rescale[kRowSlots];
-      if (softmax.update(scores, rescale, statistics, bias.multiplier(p))) {
-        output.rescale(rescale);
-        long_sums.rescale(rescale);
+      float factor[kRowSlots];
+      if (softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start)) {
+        output.rescale(factor);
+        long_sums.rescale(factor);
       }
       accumulate_output(output, scores, shared.v);
-      long_sums.after_tile(kv_start, block.kv_begin, output);
+      if (next >= block.kv_begin) long_sums.after_tile(kv_start, output);
     }
     long_sums.add_to(output);
   }
   const Block finished = find_block_again(p);
-  statistics.write(p, finished, bias, softmax.maximum);
+  statistics.write(p, finished, bias, softmax.shift);
   __syncthreads();
   gather_output(shared.out, output, bias);
   __syncthreads();

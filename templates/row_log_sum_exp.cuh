@@ -14,14 +14,14 @@ struct RowStatistics {
   __device__ __forceinline__ void add(int slot, float probability) { sum[slot] += probability; }
 
   __device__ __forceinline__ void write(const Parameters& p, const Block& block, const Bias& bias,
-                                        const float (&maximum)[kRowSlots]) {
+                                        const float (&shift)[kRowSlots]) {
     float* row = p.log_sum_exp + block.batch * p.log_sum_exp_batch_stride + block.head * p.log_sum_exp_head_stride;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {
       float total = sum[slot];
       total += __shfl_xor_sync(0xffffffffu, total, 1);
       total += __shfl_xor_sync(0xffffffffu, total, 2);
-      const float log_sum = (maximum[slot] * bias.multiplier(p) - kProbabilityShift) * kLn2 + logf(total);
+      const float log_sum = logf(total) - shift[slot] * kLn2;
       const int q_index = block.q_start + row_of_slot(slot);
       if (threadIdx.x % 4 == 0 && q_index < block.q_end)
         row[q_index] = total == 0.0f ? -kInfinity : log_sum + bias.row_offset(slot);

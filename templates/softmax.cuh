@@ -1,48 +1,75 @@
 #pragma once
 
+#include "bias.cuh"
 #include "fragments.cuh"
 #include "row_statistics.cuh"
 
-// Softmax over keys that arrive a tile at a time (Milakov and Gimelshein 2018): the running maximum of each row.
+// Softmax over keys that arrive a tile at a time (Milakov and Gimelshein 2018). Probabilities are
+// 2^(multiplier score + shift), with a shift that puts a row's maximum at 2^kProbabilityShift. It stays while no lane
+// of the warp has a score beyond: most tiles of a long sequence need no maximum over lanes and rescale nothing. Letting
+// scores exceed it a little would save more, but the probabilities that count most are rounded least right below a
+// power of two: f16 outputs were 6 % less exact.
 struct OnlineSoftmax {
-  float maximum[kRowSlots];
+  float shift[kRowSlots];  // of each row; infinity while it has seen only masked keys
 
   __device__ OnlineSoftmax() {
 #pragma unroll
-    for (int slot = 0; slot < kRowSlots; ++slot) maximum[slot] = -kInfinity;
+    for (int slot = 0; slot < kRowSlots; ++slot) shift[slot] = kInfinity;
   }
 
-  // Turns scores into probabilities 2^(multiplier (score - maximum) + kProbabilityShift). Where the maximum of any row
-  // of the warp moved, which soon stops, the output so far is to be rescaled.
-  __device__ __forceinline__ bool update(Scores& scores, float (&rescale)[kRowSlots], RowStatistics& statistics,
-                                         float multiplier) {
-    bool moved = false;
+  // Turns the scores of the keys from kv_start on into probabilities. Returns whether the shift of a row of the warp
+  // moved: then what came of earlier keys is to be multiplied, by a factor for each row slot.
+  __device__ __forceinline__ bool update(Scores& scores, float (&factor)[kRowSlots], RowStatistics& statistics,
+                                         const Bias& bias, float multiplier, int kv_start) {
+    float maximum[kRowSlots];  // of this lane's scores
+    bool exceeds = false;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {
-      const float old_maximum = maximum[slot];
-      float row_maximum = old_maximum;
+      maximum[slot] = -kInfinity;
 #pragma unroll
       for (int n = 0; n < kScoreTiles; ++n)
-        row_maximum =
-            fmaxf(row_maximum, fmaxf(scores[slot / 2][n][slot % 2 * 2], scores[slot / 2][n][slot % 2 * 2 + 1]));
-      row_maximum = fmaxf(row_maximum, __shfl_xor_sync(0xffffffffu, row_maximum, 1));
-      row_maximum = fmaxf(row_maximum, __shfl_xor_sync(0xffffffffu, row_maximum, 2));
-      maximum[slot] = row_maximum;
-      // A row that has seen only masked keys has no maximum to subtract: infinity - infinity is no number. Products are
-      // rounded on their own, so that a maximum that stays gives a factor of exactly 1.
-      const float subtrahend = __fmul_rn(row_maximum == -kInfinity ? 0.0f : row_maximum, multiplier);
-      rescale[slot] = exp2_approx(__fmul_rn(old_maximum, multiplier) - subtrahend);
-      moved |= row_maximum != old_maximum;
-      statistics.rescale(slot, rescale[slot]);
+        maximum[slot] =
+            fmaxf(maximum[slot], fmaxf(scores[slot / 2][n][slot % 2 * 2], scores[slot / 2][n][slot % 2 * 2 + 1]));
+      const float lane_shift = bias.lane_shift(shift[slot], kv_start, multiplier);
+      exceeds |= is_beyond(__fmaf_rn(maximum[slot], multiplier, lane_shift));
+    }
+    const bool moves = __any_sync(0xffffffffu, exceeds);
+    if (moves) {
+      const float unshifted = bias.lane_shift(0.0f, kv_start, multiplier);
 #pragma unroll
-      for (int n = 0; n < kScoreTiles; ++n)
+      for (int slot = 0; slot < kRowSlots; ++slot) {
+        factor[slot] = move(slot, __fmaf_rn(maximum[slot], multiplier, unshifted));
+        statistics.rescale(slot, factor[slot]);
+      }
+    }
+    float finite_shift[kRowSlots];  // infinity - infinity is no number
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot)
+      finite_shift[slot] = bias.lane_shift(shift[slot] == kInfinity ? 0.0f : shift[slot], kv_start, multiplier);
+#pragma unroll
+    for (int n = 0; n < kScoreTiles; ++n)
+#pragma unroll
+      for (int slot = 0; slot < kRowSlots; ++slot)
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
           float& score = scores[slot / 2][n][slot % 2 * 2 + c];
-          score = exp2_approx(__fmaf_rn(score, multiplier, kProbabilityShift - subtrahend));
+          score = exp2_approx(__fmaf_rn(score, multiplier, finite_shift[slot]));
           statistics.add(slot, score);
         }
-    }
-    return __any_sync(0xffffffffu, moved);
+    return moves;
+  }
+
+ private:
+  static __device__ __forceinline__ bool is_beyond(float exponent) { return exponent > kProbabilityShift; }
+
+  // Moves a row's shift if it has to, whatever those of other rows have to; returns what its earlier probabilities are
+  // to be multiplied with. Exponents are without a shift here, of which the largest of all lanes counts.
+  __device__ __forceinline__ float move(int slot, float exponent) {
+    exponent = fmaxf(exponent, __shfl_xor_sync(0xffffffffu, exponent, 1));
+    exponent = fmaxf(exponent, __shfl_xor_sync(0xffffffffu, exponent, 2));
+    if (!is_beyond(exponent + shift[slot])) return 1.0f;
+    const float old = shift[slot];
+    shift[slot] = kProbabilityShift - exponent;
+    return exp2_approx(shift[slot] - old);
   }
 };

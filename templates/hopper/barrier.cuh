@@ -17,6 +17,20 @@ struct Barrier {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(&state)), "r"(bytes)
                  : "memory");
   }
+  // Whether the phase of that parity has ended.
+  __device__ __forceinline__ bool has_ended(u32 parity) {
+    u32 ended;
+    asm volatile(
+        "{\n"
+        ".reg .pred ended;\n"
+        "mbarrier.test_wait.parity.shared::cta.b64 ended, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, ended;\n"
+        "}"
+        : "=r"(ended)
+        : "r"(shared_address(&state)), "r"(parity)
+        : "memory");
+    return ended != 0;
+  }
   // Waits for the end of the phase of that parity; that of the phase before the first is 1, and has ended.
   __device__ __forceinline__ void wait(u32 parity) {
     asm volatile(

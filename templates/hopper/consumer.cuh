@@ -31,6 +31,7 @@ struct Consumer {
   SharedStorage& shared;
   RingPosition<1> queries;
   RingPosition<kStages> keys, values;
+  bool keys_ready = false, values_ready = false;  // the next ones, as far as is known
 
   // Each warp on its own: that it has finished tells nothing of the others.
   static __device__ __forceinline__ void release(Barrier& empty) {
@@ -39,7 +40,7 @@ struct Consumer {
 
   // Starts scores = queries keys^T, plus the products of factors.
   __device__ __forceinline__ void start_scores(Scores& scores, const Bias& bias) {
-    shared.keys.full[keys.slot].wait(keys.parity);
+    if (!keys_ready) shared.keys.full[keys.slot].wait(keys.parity);
     bias.multiply_factors(scores, keys.slot);
     const unsigned long long q = shared.rows.q.descriptor(warpgroup() * kWarpgroupRows);
     const unsigned long long k = shared.k[keys.slot].descriptor();
@@ -49,6 +50,7 @@ struct Consumer {
     for (int column = 0; column < kHeadDim; column += 16)
       multiply_scores(scores[0], q + QueryTile::column_step(column), k + KeyTile::column_step(column),
                       Bias::kHasFactors || column != 0);
+    bias.multiply_slope(scores);
     commit_products();
   }
   // Once they are there: adds the bias and masks; what the producer fetched and wrote for their keys is then free.
@@ -60,21 +62,18 @@ struct Consumer {
     if constexpr (Bias::kPublishes) release(shared.key_terms.empty[keys.slot]);
     if (block.masks(kv_start)) mask_scores(scores, p, block, kv_start);
     keys.advance();
+    keys_ready = shared.keys.full[keys.slot].has_ended(keys.parity);
   }
 
   // Starts output += probabilities values.
   __device__ __forceinline__ void start_output(Output& output, const Probabilities& probabilities) {
-    shared.values.full[values.slot].wait(values.parity);
-    const unsigned long long v = shared.v[values.slot].descriptor();
-    const unsigned long long ones = shared.ones.descriptor();
+    if (!values_ready) shared.values.full[values.slot].wait(values.parity);
+    const ValuesAndOnes right(shared.v[values.slot], shared.ones);
     pin(output.values[0]);
     pin(output.sums);
     begin_products();
 #pragma unroll
-    for (int row = 0; row < kBlockK; row += 16) {
-      multiply_output(output.values[0], probabilities[row / 16], v + ValueTile::row_step(row));
-      multiply_ones(output.sums, probabilities[row / 16], ones);
-    }
+    for (int row = 0; row < kBlockK; row += 16) right.multiply(output, probabilities[row / 16], row);
     commit_products();
   }
   __device__ __forceinline__ void wait_for_output(Output& output) {
@@ -85,42 +84,42 @@ struct Consumer {
   __device__ __forceinline__ void release_values() {
     release(shared.values.empty[values.slot]);
     values.advance();
+    values_ready = shared.values.full[values.slot].has_ended(values.parity);
   }
 
   __device__ __forceinline__ void attend(const Block& block, const Bias& bias, OnlineSoftmax& softmax,
                                          RowStatistics& statistics, Output& output) {
     Scores scores;
     Probabilities probabilities;
-    LongSums long_sums(p);
-    float rescale[kRowSlots];
+    LongSums::Memory total;
+    LongSums long_sums(p.kv_length, total);
     int kv_start = last_kv_start(block);
 
     start_scores(scores, bias);
     wait_for_products<0>();
     finish_scores(scores, block, bias, kv_start);
-    bool moved = softmax.update(scores, rescale, statistics, bias.multiplier(p));
+    float factor[kRowSlots];
+    bool moved = softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
 
     // The assembler would move the wait for products with values up before the softmax, did a loop not begin with it.
 #pragma unroll 1
     for (bool first = true;; first = false) {
       wait_for_output(output);
-      if (!first) {
-        release_values();
-        long_sums.after_tile(kv_start + kBlockK, block.kv_begin, output);
-      }
+      if (!first) release_values();
       if (moved) {
-        output.rescale(rescale);
-        long_sums.rescale(rescale);
+        output.rescale(factor);
+        long_sums.rescale(factor);
       }
       pack_probabilities(probabilities, scores);
       kv_start -= kBlockK;
       if (kv_start < block.kv_begin) break;
+      if (!first) long_sums.after_tile(kv_start + 2 * kBlockK, output);
 
       start_scores(scores, bias);
       start_output(output, probabilities);
       wait_for_products<1>();
       finish_scores(scores, block, bias, kv_start);
-      moved = softmax.update(scores, rescale, statistics, bias.multiplier(p));
+      moved = softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
       pin(scores[0]);
     }
 
@@ -152,7 +151,7 @@ struct Consumer {
         queries.advance();
       }
       if (sees_keys) attend(block, bias, softmax, statistics, output);
-      statistics.write(p, block, bias, softmax.maximum);
+      statistics.write(p, block, bias, softmax.shift);
       // The rows of a warp's output lie where the queries of other warps are.
       if constexpr (QueryStorage::kOutputTakesQueries) wait_for_consumers();
       gather_output(shared.rows.out, output, bias);

@@ -10,6 +10,7 @@ extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
   extern __shared__ __align__(1024) unsigned char shared_bytes[];
   SharedStorage& shared = *reinterpret_cast<SharedStorage*>(shared_bytes);
   shared.ones.fill();
+  Bias::prepare(shared.bias);
   if (threadIdx.x == 0) {
     shared.queries.init(1, kWarps);
     shared.keys.init(1, kWarps);

@@ -7,7 +7,6 @@
 
 using QueryTile = SwizzledTile<kBlockQ, kHeadDim>;
 using KeyTile = SwizzledTile<kBlockK, kHeadDim>;
-using ValueTile = SwizzledTile<kBlockK, kHeadDimV>;
 
 struct SharedStorage {
   QueryStorage rows;

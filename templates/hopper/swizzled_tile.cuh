@@ -21,22 +21,34 @@ struct SwizzledTile {
       copy_box(shared_address(bytes) + strip * kStripBytes, map, arrived, strip * kStripColumns, row, head, batch);
   }
 
-  // Matrix descriptor of a wgmma operand, without its start: the swizzle and, in units of 16 bytes, the distances
-  // between groups of eight rows and between strips.
+  // Eight columns of a row, where the copy engine would put them.
+  __device__ __forceinline__ void write_chunk(int row, int column, uint4 chunk) {
+    const int strip = column / kStripColumns * kStripBytes;
+    const int offset = row * kRowBytes + column % kStripColumns * 2;
+    *reinterpret_cast<uint4*>(bytes + strip + (offset ^ (offset >> 3 & (kRowBytes - 16)))) = chunk;
+  }
+
+  // Matrix descriptor of a wgmma operand, without its start and the distance between strips: the swizzle and, in units
+  // of 16 bytes, the distance between groups of eight rows.
   static constexpr unsigned long long kDescriptor = (kRowBytes == 128  ? 1ull
                                                      : kRowBytes == 64 ? 2ull
                                                                        : 3ull)
                                                         << 62 |
-                                                    static_cast<unsigned long long>(8 * kRowBytes / 16) << 32 |
-                                                    static_cast<unsigned long long>(kStripBytes / 16) << 16;
+                                                    static_cast<unsigned long long>(8 * kRowBytes / 16) << 32;
 
-  __device__ __forceinline__ unsigned long long descriptor(int first_row = 0) const {
-    return kDescriptor | ((shared_address(bytes) + first_row * kRowBytes) & 0x3ffff) >> 4;
+  // From a row on; with the next strip so many bytes behind the first.
+  __device__ __forceinline__ unsigned long long descriptor(int first_row = 0, u32 strip_bytes = kStripBytes) const {
+    return kDescriptor | static_cast<unsigned long long>(strip_bytes / 16) << 16 |
+           ((shared_address(bytes) + first_row * kRowBytes) & 0x3ffff) >> 4;
   }
   // What leads on to the next products: 16 columns further where a product sums over columns ...
   __device__ static constexpr int column_step(int column) {
     return (column / kStripColumns * kStripBytes + column % kStripColumns * 2) / 16;
   }
-  // ... or rows further where it sums over rows.
+  // ... or rows further where it sums over rows ...
   __device__ static constexpr int row_step(int row) { return row * kRowBytes / 16; }
+  // ... and the strip behind stays where it is.
+  __device__ static constexpr unsigned long long row_step_before_strip(int row) {
+    return static_cast<unsigned long long>(row_step(row)) * (1ull - (1ull << 16));
+  }
 };

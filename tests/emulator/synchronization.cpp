@@ -44,8 +44,9 @@ Operation transaction_barrier(const Opcode& opcode) {
       });
     };
   }
-  if (opcode.has("try_wait") && opcode.has("parity"))
-    return [](Warp& warp, const Instruction& instruction, Mask lanes) {
+  const bool tries = opcode.has("try_wait");
+  if ((tries || opcode.has("test_wait")) && opcode.has("parity"))
+    return [tries](Warp& warp, const Instruction& instruction, Mask lanes) {
       for_each_lane(lanes, [&](int lane) {
         const TransactionBarrier& barrier =
             warp.block().transaction_barrier(address_of(warp, instruction.operands[1], lane));
@@ -53,7 +54,7 @@ Operation transaction_barrier(const Opcode& opcode) {
         warp.set(instruction.operands[0].values.front(), lane, has_ended ? 1 : 0);
         RaceDetector* races = warp.block().race_detector();
         if (has_ended && races != nullptr) races->acquire(warp.index(), barrier.complete);
-        if (!has_ended) warp.yield();
+        if (tries && !has_ended) warp.yield();
       });
     };
   return {};
