@@ -5,32 +5,23 @@ import json
 import pathlib
 import sys
 
-import matplotlib
-
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.fonttype"] = "none"
-import matplotlib.pyplot as plt  # noqa: E402
+import picture
 
 
 def main():
-    results, picture = map(pathlib.Path, sys.argv[1:3])
-    run = json.loads(results.read_text())
-    rows = run["rows"][::-1]
-    figure, axes = plt.subplots(figsize=(9, 5.2))
-    positions = range(len(rows))
-    axes.barh([p + 0.2 for p in positions], [row["tflops"] for row in rows], 0.38, color="#2a6fb0",
+    results, path = sys.argv[1:3]
+    run = json.loads(pathlib.Path(results).read_text())
+    rows = run["rows"]
+    figure, axes, places = picture.horizontal([row["model"] for row in rows], 5.2)
+    axes.barh([p + 0.2 for p in places], [row["tflops"] for row in rows], 0.38, color=picture.OURS,
               label="flashbias, with the bias")
-    axes.barh([p - 0.2 for p in positions], [row["fa2_no_bias_tflops"] for row in rows], 0.38, color="#c8ccd0",
+    axes.barh([p - 0.2 for p in places], [row["fa2_no_bias_tflops"] for row in rows], 0.38, color=picture.OTHERS,
               label="FlashAttention-2, without any bias")
-    for p, row in zip(positions, rows):
+    for p, row in zip(places, rows):
         axes.text(row["tflops"] + 2, p + 0.2, f"{row['ratio']:.2f} x", va="center", fontsize=8)
-    axes.set_yticks(list(positions), [row["model"] for row in rows], fontsize=9)
     axes.set_xlabel(f"TFLOP/s, forward, at each model's shape ({run['device']}, {run['date']})")
     axes.legend(loc="center right", frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture)
+    picture.save(figure, path)
 
 
 if __name__ == "__main__":

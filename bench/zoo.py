@@ -8,19 +8,19 @@ Each model runs at its own shape, through the C API on torch's tensors and strea
 """
 
 import argparse
-import datetime
 import json
 import pathlib
 import re
 import shlex
-import subprocess
 import sys
 
 import torch
 import torch.nn.functional as functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import results_file
+
+ROOT = results_file.ROOT
 sys.path.insert(0, str(ROOT / "examples"))
 from python_ctypes import Flashbias, Kernel  # noqa: E402
 
@@ -125,10 +125,7 @@ def main():
               f"{row['ratio']:6.2f}", flush=True)
         torch.cuda.empty_cache()
     if options.json:
-        git = subprocess.run(["git", "rev-parse", "--short", "--verify", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-        pathlib.Path(options.json).write_text(json.dumps(
-            {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "date": str(datetime.date.today()),
-             "commit": git.stdout.strip() or "unknown", "rows": rows}, indent=1) + "\n")
+        results_file.write(options.json, {**results_file.head(torch.cuda.get_device_name(), torch.__version__), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
 #include <bit>
+#include <cerrno>
 
 #include "cache/cubin_header.hpp"
 #include "cache/entry_directory.hpp"
@@ -33,6 +35,41 @@ void append(std::string& bytes, const Fields& fields) {
   bytes.append(reinterpret_cast<const char*>(&fields), sizeof(fields));
 }
 
+/// The directory of a pack that is to be written. A pack is published by a rename, which leaves nothing of its own to
+/// lock; so whoever writes one locks its directory, which lasts until the object goes or the process dies. On a file
+/// system without such locks nobody waits.
+FileDescriptor locked_directory_of(const std::filesystem::path& path) {
+  FileDescriptor directory(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.is_open()) throw_errno("open its directory");
+  while (flock(directory.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }
+  return directory;
+}
+
+void publish(const FileDescriptor& directory, const std::string& name, const std::string& contents) {
+  const std::string unfinished = unique_name(name, kUnfinished);
+  try {
+    write_file(directory, unfinished.c_str(), contents.data(), contents.size());
+    const bool published = fchmodat(directory.get(), unfinished.c_str(), 0444, 0) == 0 &&
+                           rename_at(directory, unfinished.c_str(), name.c_str());
+    if (!published) throw_errno("rename it to its place");
+  } catch (const Error&) {
+    unlinkat(directory.get(), unfinished.c_str(), 0);
+    throw;
+  }
+  synchronise(directory);
+}
+
+/// What `write` throws where it cannot.
+template <class Write>
+void written(const std::filesystem::path& path, Write write) {
+  try {
+    write(std::filesystem::absolute(path));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::cache, fmt::format("cannot write the pack {}: {}", path.string(), error.what()));
+  }
+}
+
 unsigned bucket_bits_for(std::size_t count) {
   return std::min(pack::kMaxBucketBits, count < 2 ? 0U : static_cast<unsigned>(std::bit_width(count - 1)));
 }
@@ -60,6 +97,21 @@ bool PackWriter::add(const Entry& entry) {
                          .arch = entry.manifest.arch,
                          .compiler_version = entry.manifest.compiler_version};
   return add(make_source_key(inputs), entry.manifest, entry.cubin);
+}
+
+std::size_t PackWriter::add(const Pack& pack) {
+  std::size_t known = 0;
+  for (const auto& status : pack.list()) {
+    if (!status.manifest) throw Error(ErrorCode::cache, fmt::format("{}: {}", pack.path().string(), status.problem));
+    Miss why;
+    const auto cubin = pack.load(status.source_key, status.manifest->config, &why);
+    if (!cubin) {
+      throw Error(ErrorCode::cache,
+                  fmt::format("{}: `{}`: {}", pack.path().string(), status.manifest->config, why.detail));
+    }
+    known += add(cubin->source_key, cubin->manifest, cubin->image) ? 0 : 1;
+  }
+  return known;
 }
 
 std::string PackWriter::bytes() const {
@@ -100,25 +152,19 @@ std::string PackWriter::bytes() const {
   return bytes;
 }
 
-void PackWriter::write(const std::filesystem::path& path) const try {
-  const auto absolute = std::filesystem::absolute(path);
-  const FileDescriptor directory(open(absolute.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.is_open()) throw_errno("open its directory");
-  const std::string name = absolute.filename().string();
-  const std::string unfinished = unique_name(name, kUnfinished);
-  const std::string contents = bytes();
-  try {
-    write_file(directory, unfinished.c_str(), contents.data(), contents.size());
-    const bool published = fchmodat(directory.get(), unfinished.c_str(), 0444, 0) == 0 &&
-                           rename_at(directory, unfinished.c_str(), name.c_str());
-    if (!published) throw_errno("rename it to its place");
-  } catch (const Error&) {
-    unlinkat(directory.get(), unfinished.c_str(), 0);
-    throw;
-  }
-  synchronise(directory);
-} catch (const Error& error) {
-  throw Error(ErrorCode::cache, fmt::format("cannot write the pack {}: {}", path.string(), error.what()));
+void PackWriter::write(const std::filesystem::path& path) const {
+  written(path, [&](const std::filesystem::path& absolute) {
+    const std::string contents = bytes();
+    publish(locked_directory_of(absolute), absolute.filename().string(), contents);
+  });
+}
+
+void PackWriter::write_with_earlier(const std::filesystem::path& path) {
+  written(path, [&](const std::filesystem::path& absolute) {
+    const FileDescriptor directory = locked_directory_of(absolute);
+    if (std::filesystem::exists(absolute)) add(Pack(absolute));
+    publish(directory, absolute.filename().string(), bytes());
+  });
 }
 
 }  // namespace flashbias::cache

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "codegen/divisors.hpp"
 #include "codegen/excerpt.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/hash.hpp"
@@ -46,6 +47,7 @@ void validate_bias(const AttentionConfig& config) {
                                                        inputs, kMaxInputs));
   }
   codegen::reject_provable_mistakes(codegen::spread_declared_ranges(config.bias));
+  codegen::reject_zero_divisors(config.bias, config.causal);
 }
 
 void validate_direction(const AttentionConfig& config) {

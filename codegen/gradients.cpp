@@ -29,10 +29,19 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
 
 }  // namespace
 
+bool wants_gradient(const AttentionConfig& config, std::string_view name) {
+  return config.gradients.empty() || std::ranges::find(config.gradients, name) != config.gradients.end();
+}
+
+AttentionConfig forward_of(AttentionConfig config) {
+  config.direction = Direction::forward;
+  config.log_sum_exp = true;
+  config.gradients.clear();
+  return config;
+}
+
 GradientNames gradient_names(const AttentionConfig& config) {
-  const auto wants = [&](const std::string& name) {
-    return config.gradients.empty() || std::ranges::find(config.gradients, name) != config.gradients.end();
-  };
+  const auto wants = [&](std::string_view name) { return wants_gradient(config, name); };
   GradientNames names{.q = wants("q"), .k = wants("k"), .v = wants("v"), .inputs = {}};
   for (const InputSpec& input : sorted_inputs(config))
     if (is_real(input) && wants(input.name)) names.inputs.push_back(input);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flashbias/config.hpp"
@@ -16,6 +17,12 @@ struct GradientNames {
 };
 
 [[nodiscard]] GradientNames gradient_names(const AttentionConfig& config);
+
+/// Whether the gradient of that name, of an operand or an input, is asked for.
+[[nodiscard]] bool wants_gradient(const AttentionConfig& config, std::string_view name);
+
+/// The forward pass whose output and log-sum-exp a backward pass reads.
+[[nodiscard]] AttentionConfig forward_of(AttentionConfig config);
 
 /// Throws Error(invalid_config) for names that are not known, given twice, or of what has no gradient.
 void validate_gradients(const AttentionConfig& config);

@@ -1,3 +1,5 @@
+#include "codegen/print.hpp"
+
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
@@ -133,6 +135,8 @@ bool is_real_as_typed(const Expr& expr) { return expr.type().scalar == ScalarTyp
 class Printer {
  public:
   std::string text;
+  const ExprNode* wanted = nullptr;
+  std::size_t offset_of_wanted = std::string::npos;
 
   void print(const Expr& expr, Precedence at_least) {
     const bool parentheses = precedence(expr) < at_least;
@@ -144,6 +148,7 @@ class Printer {
  private:
   void print(const Expr& expr) {
     const ExprNode& node = expr.node();
+    if (&node == wanted) offset_of_wanted = text.size();
     switch (node.op) {
       case Op::boolean_literal:
         text += node.integer != 0 ? "true" : "false";
@@ -205,6 +210,7 @@ class Printer {
     text += ' ';
     text += written.symbol;
     text += ' ';
+    if (&node == wanted) offset_of_wanted = text.size();
     print(as_typed(b, is_real_as_typed(a)), above(written.precedence));
   }
 
@@ -271,6 +277,17 @@ class Printer {
 };
 
 }  // namespace
+
+namespace codegen {
+
+std::size_t offset_in_text(const Expr& expr, const ExprNode& node) {
+  Printer printer;
+  printer.wanted = &node;
+  printer.print(expr, Precedence::logical_or);
+  return printer.offset_of_wanted;
+}
+
+}  // namespace codegen
 
 std::string to_string(const Expr& expr) {
   if (equal(expr, Expr())) return "none()";

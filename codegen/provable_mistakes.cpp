@@ -34,14 +34,6 @@ void check_real(double value) {
                           value, std::numeric_limits<float>::max()));
 }
 
-void check_divisor(const Expr& operation) {
-  const Expr& typed = operation.arg(1);
-  const auto divisor = interval(typed.op() == Op::to_real ? typed.arg(0) : typed);
-  if (!divisor || divisor->low != 0 || divisor->high != 0) return;
-  throw Error(ErrorCode::invalid_config,
-              fmt::format("bias: `{}` divides by `{}`, which is 0 at every score", written(operation), written(typed)));
-}
-
 void check_table(const Expr& table) {
   const std::int64_t entries = table.node().integer;
   const auto index = interval(table.arg(0));
@@ -61,9 +53,6 @@ void check(const Expr& expr) {
       return check_integer(expr.node().integer);
     case Op::real_literal:
       return check_real(expr.node().real);
-    case Op::divide:
-    case Op::remainder:
-      return check_divisor(expr);
     case Op::table:
       return check_table(expr);
     default:

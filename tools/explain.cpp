@@ -18,11 +18,9 @@ struct Options {
 
 void explain_config(const Options& options) {
   const auto decided = plan(options.config.config());
-  if (options.passes) {
-    fmt::print("{}", explain_passes(decided));
-    return;
-  }
-  fmt::print("{}", options.json ? explain_json(decided) + '\n' : explain(decided));
+  const auto as_json = options.passes ? explain_passes_json : explain_json;
+  const auto as_text = options.passes ? explain_passes : explain;
+  fmt::print("{}", options.json ? as_json(decided) + '\n' : as_text(decided));
 }
 
 }  // namespace
@@ -32,8 +30,8 @@ void add_explain(CLI::App& app) {
       app.add_subcommand("explain", "Print the plan for a config: each term of the bias, its lowering and why");
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
-  auto* json = verb->add_flag("--json", options->json, "for programs");
-  verb->add_flag("--passes", options->passes, "print the bias after each pass of the planner instead")->excludes(json);
+  verb->add_flag("--json", options->json, "for programs");
+  verb->add_flag("--passes", options->passes, "print the bias after each pass of the planner instead");
   verb->callback([options] { explain_config(*options); });
 }
 

@@ -24,21 +24,6 @@
 
 namespace flashbias::tools {
 
-std::size_t add_pack_to(cache::PackWriter& writer, const cache::Pack& pack) {
-  std::size_t known = 0;
-  for (const auto& status : pack.list()) {
-    if (!status.manifest) throw Error(ErrorCode::cache, fmt::format("{}: {}", pack.path().string(), status.problem));
-    cache::Miss why;
-    const auto cubin = pack.load(status.source_key, status.manifest->config, &why);
-    if (!cubin) {
-      throw Error(ErrorCode::cache,
-                  fmt::format("{}: `{}`: {}", pack.path().string(), status.manifest->config, why.detail));
-    }
-    known += writer.add(cubin->source_key, cubin->manifest, cubin->image) ? 0 : 1;
-  }
-  return known;
-}
-
 void check_pack_path(const std::filesystem::path& path) {
   const auto reject = [&](const std::string& problem) {
     throw Error(ErrorCode::cache, fmt::format("cannot write the pack {}: {}", path.string(), problem));
@@ -115,7 +100,7 @@ void merge(const Options& options) {
   check_pack_path(options.output);
   PackWriter writer;
   std::size_t left_out = 0;
-  for (const auto& file : options.packs) left_out += add_pack_to(writer, Pack(file));
+  for (const auto& file : options.packs) left_out += writer.add(Pack(file));
   writer.write(options.output);
   report_written(options, writer, left_out);
 }

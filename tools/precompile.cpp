@@ -117,10 +117,9 @@ void fail_what_is_not_kept(std::vector<CompileOutcome>& outcomes) {
   }
 }
 
-/// What --add keeps.
-std::optional<cache::Pack> earlier_pack(const Options& options) {
-  if (!options.add || !std::filesystem::exists(options.pack)) return std::nullopt;
-  return cache::Pack(options.pack);
+/// A bad one that --add would keep is told before the work.
+void check_earlier_pack(const Options& options) {
+  if (options.add && std::filesystem::exists(options.pack)) (void)cache::Pack(options.pack);
 }
 
 void write_pack(const Options& options, const std::filesystem::path& cache,
@@ -132,8 +131,10 @@ void write_pack(const Options& options, const std::filesystem::path& cache,
     if (!entry) throw Error(ErrorCode::cache, fmt::format("{} is gone from {}", outcome.kernel->key, cache.string()));
     writer.add(*entry);
   }
-  if (const auto earlier = earlier_pack(options)) add_pack_to(writer, *earlier);
-  writer.write(options.pack);
+  if (options.add)
+    writer.write_with_earlier(options.pack);
+  else
+    writer.write(options.pack);
   fmt::print(stderr, "wrote {} with {}, {}\n", options.pack, count_text(writer.size(), "kernel"),
              bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(options.pack))));
 }
@@ -167,7 +168,7 @@ void precompile(const Options& options) {
   const auto wanted = targets(options);
   jit::KernelCache cache(precompile_options(options));
   if (!options.pack.empty()) check_pack_path(options.pack);
-  (void)earlier_pack(options);  // a bad one is told before the work
+  check_earlier_pack(options);
   if (options.dry_run) return print_dry_run(options, wanted, cache);
   cache::DiskStore(*cache.options().cache_dir).create_directory();
   std::vector<AttentionConfig> configs;

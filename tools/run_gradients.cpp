@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "codegen/gradients.hpp"
 #include "flashbias/jit.hpp"
 #include "tools/device_tensors.hpp"
 #include "tools/gpu_timer.hpp"
@@ -11,22 +12,12 @@
 namespace flashbias::tools {
 namespace {
 
-AttentionConfig forward_of(AttentionConfig config) {
-  config.direction = Direction::forward;
-  config.log_sum_exp = true;
-  config.gradients.clear();
-  return config;
-}
-
 /// Zeros of the shapes that the kernel's gradients have.
 NamedTensors gradients_of(const KernelPlan& plan, const AttentionProblem& problem) {
   const AttentionConfig& config = plan.config;
-  const auto wants = [&](const char* name) {
-    return config.gradients.empty() || std::ranges::find(config.gradients, name) != config.gradients.end();
-  };
   NamedTensors gradients;
   for (const auto& [name, operand] : {std::pair{"q", &problem.q}, {"k", &problem.k}, {"v", &problem.v}})
-    if (wants(name)) gradients.emplace(name, HostTensor(config.dtype, operand->shape));
+    if (codegen::wants_gradient(config, name)) gradients.emplace(name, HostTensor(config.dtype, operand->shape));
   for (const InputSpec& input : plan.input_gradients)
     gradients.emplace(input.name, HostTensor(DType::f32, problem.inputs.at(input.name).shape));
   return gradients;
@@ -37,7 +28,7 @@ NamedTensors gradients_of(const KernelPlan& plan, const AttentionProblem& proble
 GradientsRun run_gradients(const Kernel& kernel, const AttentionProblem& problem, const HostTensor& d_out,
                            float softmax_scale) {
   const KernelPlan& plan = kernel.plan();
-  GradientsRun run{.forward = run_attention(jit::get(forward_of(plan.config)), problem, softmax_scale),
+  GradientsRun run{.forward = run_attention(jit::get(codegen::forward_of(plan.config)), problem, softmax_scale),
                    .gradients = gradients_of(plan, problem)};
   const auto q = upload(problem.q);
   const auto k = upload(problem.k);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,33 +13,65 @@ namespace {
 
 using codegen::BiasForm;
 
-std::string written(const BiasForm& form) {
-  std::string text;
-  const auto line = [&](std::string_view place, const std::string& expression) {
-    text += fmt::format("    {:<16}  {}\n", place, expression);
-  };
-  if (form.program.visible.is_bounded()) line("visible keys", to_string(form.program.visible));
-  for (const auto& [place, expression] : codegen::parts(form)) line(place, to_string(expression));
+/// A place of the kernel, or a value that it computes once, and its expression.
+struct Line {
+  std::string place;
+  std::string expression;
+
+  friend bool operator==(const Line&, const Line&) = default;
+};
+
+std::vector<Line> lines_of(const BiasForm& form) {
+  std::vector<Line> lines;
+  if (form.program.visible.is_bounded()) lines.push_back({"visible keys", to_string(form.program.visible)});
+  for (const auto& [place, expression] : codegen::parts(form))
+    lines.push_back({std::string(place), to_string(expression)});
   const auto values = [&](std::string_view owner, const std::vector<codegen::HoistedValue>& hoisted) {
-    for (const auto& [name, meaning] : hoisted) line(fmt::format("{}.{}", owner, name), to_string(meaning));
+    for (const auto& [name, meaning] : hoisted)
+      lines.push_back({fmt::format("{}.{}", owner, name), to_string(meaning)});
   };
   values("head", form.program.hoisted.head);
   values("row", form.program.hoisted.row);
   values("key", form.program.hoisted.key);
+  return lines;
+}
+
+std::string written(const std::vector<Line>& lines) {
+  std::string text;
+  for (const Line& line : lines) text += fmt::format("    {:<16}  {}\n", line.place, line.expression);
   return text.empty() ? "    nothing\n" : text;
+}
+
+nlohmann::ordered_json to_json(const std::vector<Line>& lines) {
+  auto json = nlohmann::ordered_json::array();
+  for (const Line& line : lines) json.push_back({{"place", line.place}, {"expression", line.expression}});
+  return json;
 }
 
 }  // namespace
 
 std::string explain_passes(const KernelPlan& plan) {
-  std::string before = written(BiasForm(plan.config));
-  std::string text = "bias as typed\n" + before;
+  std::vector<Line> before = lines_of(BiasForm(plan.config));
+  std::string text = "bias as typed\n" + written(before);
   (void)codegen::run_passes(plan.config, [&](const codegen::Pass& pass, const BiasForm& form) {
-    std::string after = written(form);
-    text += fmt::format("{}: {}\n{}", pass.name, pass.purpose, after == before ? "    as before\n" : after);
+    std::vector<Line> after = lines_of(form);
+    text += fmt::format("{}: {}\n{}", pass.name, pass.purpose, after == before ? "    as before\n" : written(after));
     before = std::move(after);
   });
   return text;
+}
+
+std::string explain_passes_json(const KernelPlan& plan) {
+  std::vector<Line> before = lines_of(BiasForm(plan.config));
+  nlohmann::ordered_json json{{"config", to_string(plan.config)}, {"bias", to_json(before)}};
+  json["passes"] = nlohmann::ordered_json::array();
+  (void)codegen::run_passes(plan.config, [&](const codegen::Pass& pass, const BiasForm& form) {
+    std::vector<Line> after = lines_of(form);
+    json["passes"].push_back(
+        {{"name", pass.name}, {"purpose", pass.purpose}, {"changed", after != before}, {"bias", to_json(after)}});
+    before = std::move(after);
+  });
+  return json.dump(2);
 }
 
 }  // namespace flashbias

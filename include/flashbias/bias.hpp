@@ -149,7 +149,8 @@ struct ExprNode {
 [[nodiscard]] bool equal(const Expr& a, const Expr& b) noexcept;
 
 // Operators. Where an integer meets a real it becomes one; a boolean is no number (see select and real). A shape or
-// type that does not fit throws Error(invalid_config) that prints the operands and their types.
+// type that does not fit throws Error(invalid_config) that prints the operands and their types. A config whose bias
+// divides by what may be 0, given the declared ranges and the conditions around it, is refused (see validate).
 [[nodiscard]] Expr operator-(const Expr& a);
 [[nodiscard]] Expr operator+(const Expr& a, const Expr& b);
 [[nodiscard]] Expr operator-(const Expr& a, const Expr& b);

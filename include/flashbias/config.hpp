@@ -38,7 +38,8 @@ struct AttentionConfig {
 /// Hash of what == compares; touches no strings.
 [[nodiscard]] std::size_t hash_value(const AttentionConfig& config) noexcept;
 
-/// Throws Error(invalid_config) that names the field, its value and what is accepted.
+/// Throws Error(invalid_config) that names the field, its value and what is accepted; for a bias that divides by what
+/// may be 0, the place in it.
 void validate(const AttentionConfig& config);
 
 /// Canonical text, one line; parses back to an equal config:

@@ -63,11 +63,16 @@ class PackWriter {
   /// False where the source key is there already: the first one stays. The manifest's compile_ms is left out.
   bool add(const std::string& source_key, const Manifest& manifest, std::span<const std::byte> cubin);
   bool add(const Entry& entry);  ///< with its source
+  /// All that a pack holds, verified; how many were there already. Throws Error(cache) for a bad one.
+  std::size_t add(const Pack& pack);
 
   [[nodiscard]] std::size_t size() const noexcept { return cubins_.size(); }
   [[nodiscard]] std::string bytes() const;
   /// Writes aside, then renames: at the path is the old file or all of the new one, mode 0444. Throws Error(cache).
   void write(const std::filesystem::path& path) const;
+  /// Likewise, with what is held by the pack that is there, if any: it is added first. Threads and processes that write
+  /// to a path take turns, so that none loses what another added (where the file system has locks).
+  void write_with_earlier(const std::filesystem::path& path);
 
  private:
   struct Packed {

@@ -113,6 +113,8 @@ struct KernelPlan {
 /// of the others (query row, key column, diagonal, score, factors). They always add up to the bias as typed. Throws
 /// Error(invalid_config) as `plan` does.
 [[nodiscard]] std::string explain_passes(const KernelPlan& plan);
+/// What `explain_passes` gives, as JSON: `bias` as typed, and that after each of the `passes`.
+[[nodiscard]] std::string explain_passes_json(const KernelPlan& plan);
 /// What `explain` gives, as JSON.
 [[nodiscard]] std::string explain_json(const KernelPlan& plan);
 

@@ -58,9 +58,21 @@ Expr RandomExpr::number(int depth) {
 }
 
 Expr RandomExpr::divisor(int depth) {
-  Expr expr = number(depth);
-  const bool zero = equal(real(expr), 0.0) || equal(real(expr), -0.0);
-  return zero ? 2.0 : expr;
+  const Expr expr = number(depth);
+  switch (below(5)) {
+    case 0:
+      return 1.0 + exp(expr);
+    case 1:
+      return max(expr, 0.125);
+    case 2:
+      return 1 + abs(expr);
+    case 3:
+      return select(expr == 0.0, 1.0, expr);
+    default: {
+      const bool zero = equal(real(expr), 0.0) || equal(real(expr), -0.0);
+      return zero ? 2.0 : expr;
+    }
+  }
 }
 
 Expr RandomExpr::integer(int depth) {
@@ -70,7 +82,7 @@ Expr RandomExpr::integer(int depth) {
     case 0:
       return integer(next) / (1 + below(7));
     case 1:
-      return integer(next) % (integer(next) + 1000);
+      return integer(next) % (below(4) == 0 ? integer(next) + 1000 : max(integer(next), 1));
     case 2:
       return integer(next) * integer(next);
     case 3:

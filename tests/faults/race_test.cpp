@@ -7,6 +7,7 @@
 
 #include "flashbias/cache.hpp"
 #include "flashbias/doctor.hpp"
+#include "flashbias/pack.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/faults/process.hpp"
 #include "tests/temporary_directory.hpp"
@@ -52,6 +53,23 @@ TEST_CASE("16 processes of 64 threads that ask for one new kernel compile it onc
   CHECK(compiles == 1);
   CHECK(fs::file_size(log) == 1);
   CHECK(DiskStore(home.path() / "cache").verify().size() == 1);
+}
+
+TEST_CASE("processes that add to one pack at a time lose nothing") {
+  constexpr int kProcesses = 12;
+  constexpr int kEach = 6;
+  const TemporaryDirectory home;
+  const fs::path file = home.path() / "kernels.fbpack";
+  std::vector<Process> processes;
+  for (int i = 0; i < kProcesses; ++i) {
+    std::vector<std::string> arguments{"add_to_pack", file};
+    for (int j = 0; j < kEach; ++j) arguments.push_back(std::to_string(i) + " " + std::to_string(j));
+    processes.emplace_back(arguments);
+  }
+  CHECK(successes(processes) == kProcesses);
+  const Pack pack(file);
+  CHECK(pack.size() == kProcesses * kEach);
+  for (const auto& status : pack.verify()) CHECK(status.problem == "");
 }
 
 TEST_CASE("a compile that fails reaches all threads that wait for it, and the next attempt compiles") {

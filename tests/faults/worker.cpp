@@ -76,6 +76,16 @@ bool pack(const Arguments& arguments) {
   return true;
 }
 
+/// FILE NAMES...: adds a kernel of each name to the pack, one after another.
+bool add_to_pack(const Arguments& arguments) {
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    cache::PackWriter writer;
+    writer.add(sample_entry(arguments[i]));
+    writer.write_with_earlier(arguments[0]);
+  }
+  return true;
+}
+
 /// DIRECTORY LIMIT ROUNDS: publishes and loads entries of a store that evicts all the time. What is loaded is right.
 bool churn(const Arguments& arguments) {
   constexpr int kEntries = 20;
@@ -207,8 +217,9 @@ bool compile(const Arguments& arguments) {
 }
 
 const std::map<std::string, std::function<bool(const Arguments&)>> kCommands = {
-    {"publish", publish}, {"use", use},   {"load", load},   {"prune", prune},   {"pack", pack},      {"churn", churn},
-    {"race", race},       {"fail", fail}, {"serve", serve}, {"deploy", deploy}, {"compile", compile}};
+    {"publish", publish},         {"use", use},        {"load", load}, {"prune", prune}, {"pack", pack},
+    {"add_to_pack", add_to_pack}, {"churn", churn},    {"race", race}, {"fail", fail},   {"serve", serve},
+    {"deploy", deploy},           {"compile", compile}};
 
 }  // namespace
 

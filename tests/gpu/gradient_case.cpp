@@ -2,13 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <random>
 
+#include "codegen/gradients.hpp"
 #include "flashbias/jit.hpp"
 #include "tests/gpu/test_tensors.hpp"
 
@@ -19,18 +19,13 @@ namespace {
 /// much as rounding the result.
 constexpr double kBar = 4;
 
-AttentionConfig forward_of(AttentionConfig config) {
-  config.direction = Direction::forward;
-  config.log_sum_exp = true;
-  config.gradients.clear();
-  return config;
-}
-
 /// What a problem needs on the GPU, once the forward pass has run.
 class Problem {
  public:
   explicit Problem(const AttentionCase& attention)
-      : attention_(attention), kernel_(jit::get(attention.config)), forward_(jit::get(forward_of(attention.config))) {
+      : attention_(attention),
+        kernel_(jit::get(attention.config)),
+        forward_(jit::get(codegen::forward_of(attention.config))) {
     const AttentionConfig& config = kernel_.plan().config;
     const auto operand = [&](int length, int heads, int dim) {
       return allocate_tokens(config.dtype, attention.layout, attention.batch, length, heads, dim);
@@ -53,7 +48,7 @@ class Problem {
     std::deque<Tensor> gradients;
     std::vector<GradientOutput> outputs;
     const auto ask = [&](const std::string& name, Tensor tensor) {
-      if (!wants(name)) return;
+      if (!codegen::wants_gradient(attention_.config, name)) return;
       names_.push_back(name);
       Tensor& gradient = gradients.emplace_back(std::move(tensor));
       upload(gradient);
@@ -83,10 +78,6 @@ class Problem {
   }
 
  private:
-  [[nodiscard]] bool wants(const std::string& name) const {
-    const auto& names = attention_.config.gradients;
-    return names.empty() || std::ranges::find(names, name) != names.end();
-  }
   [[nodiscard]] float scale() const {
     return static_cast<float>(attention_.softmax_scale > 0 ? attention_.softmax_scale
                                                            : 1 / std::sqrt(attention_.config.head_dim));
