@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "codegen/main_loop.hpp"
 #include "codegen/mask_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -29,6 +30,16 @@ std::string size_constants(const KernelPlan& plan) {
       "constexpr int kBlockK = {};  // keys a step\n"
       "constexpr int kWarps = {};\n",
       plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps);
+}
+
+std::string hopper_constants(const KernelPlan& plan) {
+  const auto [producer, consumer] = registers_of_roles(plan.tile);
+  return fmt::format(
+             "constexpr int kStages = {};  // tiles of keys under way\n"
+             "constexpr int kProducerRegisters = {};\n"
+             "constexpr int kConsumerRegisters = {};\n\n",
+             plan.tile.stages, producer, consumer) +
+         include_line("hopper/tensor_map.cuh") + "\n";
 }
 
 std::string operand_parameter(std::string_view name, bool is_written) {

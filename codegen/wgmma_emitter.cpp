@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace flashbias::codegen {
 namespace {
 
@@ -59,16 +61,27 @@ std::string output_product(const char* name, const char* what, const Wgmma& wgmm
       first + 4, transposed ? 1 : 0, wgmma.outputs());
 }
 
+constexpr const char* kOutput = "// d += a b, with a in registers and the rows of b along those of shared memory.\n";
+
+int whole_steps(int columns) { return (columns + 15) / 16 * 16; }
+
 }  // namespace
 
 std::string emit_products(const KernelPlan& plan) {
   const DType dtype = plan.config.dtype;
-  const int output_columns = (plan.config.head_dim_v + 15) / 16 * 16;
   return "#include \"hopper/wgmma.cuh\"\n\n" + scores_product({plan.tile.block_k, dtype}) + "\n" +
-         output_product("multiply_output",
-                        "// d += a b, with a in registers and the rows of b along those of shared memory.\n",
-                        {output_columns, dtype}, true) +
-         "\n" + output_product("multiply_ones", "// d += a b, where all of b is alike.\n", {8, dtype}, false);
+         output_product("multiply_output", kOutput, {whole_steps(plan.config.head_dim_v), dtype}, true) + "\n" +
+         output_product("multiply_ones", "// d += a b, where all of b is alike.\n", {8, dtype}, false);
+}
+
+std::string emit_backward_products(const KernelPlan& plan, const std::vector<FactorTerm>& factors) {
+  const AttentionConfig& config = plan.config;
+  std::set<int> columns = {whole_steps(config.head_dim), whole_steps(config.head_dim_v)};
+  for (const FactorTerm& term : factors) columns.insert(whole_steps(term.rank));
+  std::string text = "#include \"hopper/wgmma.cuh\"\n\n" + scores_product({plan.tile.columns_at_once, config.dtype});
+  for (const int count : columns)
+    text += "\n" + output_product("multiply_output", kOutput, {count, config.dtype}, true);
+  return text;
 }
 
 }  // namespace flashbias::codegen
