@@ -14,6 +14,9 @@ namespace {
 
 bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopper; }
 
+/// As many as there are for those that compute: gradients of two operands fill them.
+constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
+
 /// The struct that codegen/parameters.hpp describes.
 std::string parameters(const KernelPlan& plan) {
   std::string text = "struct Parameters {\n";
@@ -40,7 +43,7 @@ std::string constants(const KernelPlan& plan) {
   text += size_constants(plan);
   text += fmt::format("constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n", plan.tile.columns_at_once);
   if (is_hopper(plan))
-    text += hopper_constants(plan);
+    text += hopper_constants(plan, kRegistersOfRoles);
   else
     text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";

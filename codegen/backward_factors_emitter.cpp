@@ -74,8 +74,8 @@ std::string BackwardBias::emit_hopper_factors() const {
     texts.members += fmt::format("{} factors{};\n", tile, i);
     texts.load_queries += fmt::format("factors{0}.copy_from(p.factors{0}_q_map, arrived, start, head, batch);\n", i);
     texts.load_keys += fmt::format("factors{0}.copy_from(p.factors{0}_k_map, arrived, start, head, batch);\n", i);
-    texts.multiply += fmt::format("multiply_rows(products, rows.factors{0}, columns.factors{0}, {1});\n", i,
-                                  i > 0 ? "true" : "false");
+    texts.multiply +=
+        fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, {1});\n", i, i > 0 ? "true" : "false");
   }
   const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
     std::string members;
@@ -98,7 +98,7 @@ std::string BackwardBias::emit_hopper_factors() const {
              "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n"
              "static constexpr u32 kBytes = {};\n\n{}\n__device__ __forceinline__ void fetch_queries{} {{\n{}}}\n"
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
-             "__device__ __forceinline__ void multiply_factors(Scores& products, const Factors& rows, const Factors& "
+             "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
              bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +

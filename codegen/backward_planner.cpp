@@ -30,6 +30,8 @@ constexpr int kFewColumns = 128;
 /// gradients, in the registers of a warpgroup.
 constexpr int kMaxHopperHeadDim = 128;
 constexpr int kMaxStages = 3;
+constexpr int kHopperSpills = 16;
+constexpr int kHopperSpillsOfManyColumns = 288;
 
 /// Of a launch, whose parameters are bounded: inputs and gradients.
 constexpr std::size_t kMaxTensorsOfBias = 112;
@@ -100,6 +102,8 @@ std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const Backward
   Tile tile{.block_q = 64,
             .block_k = 64,
             .warps = 8,
+            .allowed_spill_bytes =
+                config.head_dim + config.head_dim_v > kFewColumns ? kHopperSpillsOfManyColumns : kHopperSpills,
             .reason = "each of two warpgroups keeps the gradients of 64 rows in registers",
             .columns_at_once = 64};
   for (tile.stages = kMaxStages; tile.stages >= 2; --tile.stages)

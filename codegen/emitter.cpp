@@ -59,7 +59,7 @@ std::string constants(const KernelPlan& plan) {
   std::string text(codegen::kNumberTypes);
   text += codegen::size_constants(plan);
   if (is_hopper(plan))
-    text += codegen::hopper_constants(plan);
+    text += codegen::hopper_constants(plan, codegen::registers_of_roles(plan.tile));
   else
     text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";

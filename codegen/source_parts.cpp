@@ -4,7 +4,6 @@
 
 #include <set>
 
-#include "codegen/main_loop.hpp"
 #include "codegen/mask_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -32,13 +31,12 @@ std::string size_constants(const KernelPlan& plan) {
       plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps);
 }
 
-std::string hopper_constants(const KernelPlan& plan) {
-  const auto [producer, consumer] = registers_of_roles(plan.tile);
+std::string hopper_constants(const KernelPlan& plan, const RoleRegisters& registers) {
   return fmt::format(
              "constexpr int kStages = {};  // tiles of keys under way\n"
              "constexpr int kProducerRegisters = {};\n"
              "constexpr int kConsumerRegisters = {};\n\n",
-             plan.tile.stages, producer, consumer) +
+             plan.tile.stages, registers.producer, registers.consumer) +
          include_line("hopper/tensor_map.cuh") + "\n";
 }
 

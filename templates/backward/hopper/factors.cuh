@@ -11,7 +11,7 @@ struct Factors {
   __device__ void fetch_queries(const Parameters&, Barrier&, int /*start*/, int /*head*/, int /*batch*/) {}
   __device__ void fetch_keys(const Parameters&, Barrier&, int /*start*/, int /*head*/, int /*batch*/) {}
 };
-// ... and products of them, in units of the bias.
+// ... and products of them, of which scores are made.
 __device__ __forceinline__ void multiply_factors(Scores&, const Factors& /*rows*/, const Factors& /*columns*/) {}
 // Of the factors of a side, while it is that of the rows.
 struct QueryFactorGradients {

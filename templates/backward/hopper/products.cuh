@@ -16,6 +16,13 @@ __device__ __forceinline__ void multiply_rows(Scores& scores, const SwizzledTile
     multiply_scores(scores, a + Tile::column_step(depth), b + Tile::column_step(depth), accumulate || depth != 0);
 }
 
+__device__ __forceinline__ void scale_scores(Scores& scores, float scale) {
+#pragma unroll
+  for (int n = 0; n < kColumnsAtOnce / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) scores[n][e] *= scale;
+}
+
 // Scores as a left operand, whose layout is theirs.
 using LeftOperand = u32[kColumnsAtOnce / 16][4];
 

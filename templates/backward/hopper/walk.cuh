@@ -7,24 +7,24 @@ __device__ __forceinline__ void release(Barrier& empty) {
   if (threadIdx.x % 32 == 0) empty.arrive();
 }
 
-// Starts scores = rows columns^T. Those of factors are units of the bias and have no place among them: they wait in the
-// accumulators of gradients.
-__device__ __forceinline__ void start_scores(Scores& scores, Scores& gradients, const TokenTile& rows,
-                                             const TokenTile& columns) {
+// Starts scores = rows columns^T, in units of the softmax scale. Products of factors are not in these: they are made
+// first, and divided by it.
+__device__ __forceinline__ void start_scores(Scores& scores, const TokenTile& rows, const TokenTile& columns,
+                                             float inverse_softmax_scale) {
+  constexpr bool kHasFactors = Factors::kBytes > 0;
+  if constexpr (kHasFactors) {
+    pin(scores);
+    begin_products();
+    multiply_factors(scores, rows, columns);
+    commit_products();
+    wait_for_products<0>();
+    pin(scores);
+    scale_scores(scores, inverse_softmax_scale);
+  }
   pin(scores);
-  if constexpr (Factors::kBytes > 0) pin(gradients);
   begin_products();
-  if constexpr (Factors::kBytes > 0) multiply_factors(gradients, rows, columns);
-  multiply_rows(scores, rows.x, columns.x, false);
+  multiply_rows(scores, rows.x, columns.x, kHasFactors);
   commit_products();
-}
-__device__ __forceinline__ void add_factors(Scores& scores, Scores& products, float inverse_softmax_scale) {
-  pin(scores);
-  pin(products);
-#pragma unroll
-  for (int n = 0; n < kColumnsAtOnce / 8; ++n)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) scores[n][e] = __fmaf_rn(products[n][e], inverse_softmax_scale, scores[n][e]);
 }
 // Starts gradients = those of probabilities.
 __device__ __forceinline__ void start_gradients(Scores& gradients, const TokenTile& rows, const TokenTile& columns) {
@@ -40,7 +40,6 @@ __device__ __forceinline__ void start_gradients(Scores& gradients, const TokenTi
 template <class Pass, class Walk>
 __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, SharedStorage& shared,
                                                   RingPosition<kStages>& position) {
-  constexpr bool kHasFactors = Factors::kBytes > 0;
   const TokenTile& rows = shared.rows[warpgroup()];
   Scores scores;
   Scores gradients;
@@ -49,13 +48,12 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
   int before = -1;  // slot of the tile before
 
   shared.column_tiles.full[position.slot].wait(position.parity);
-  start_scores(scores, gradients, rows, shared.columns[position.slot]);
+  start_scores(scores, rows, shared.columns[position.slot], pass.p.inverse_softmax_scale);
 #pragma unroll 1
   while (true) {
     const int slot = position.slot;
-    wait_for_products<kHasFactors ? 0 : 1>();  // sums of the tile before
+    wait_for_products<1>();  // sums of the tile before
     if (before >= 0) release(shared.column_tiles.empty[before]);
-    if constexpr (kHasFactors) add_factors(scores, gradients, pass.p.inverse_softmax_scale);
     if constexpr (Pass::kNeedsGradients) start_gradients(gradients, rows, shared.columns[slot]);
     wait_for_products<Pass::kNeedsGradients ? 1 : 0>();
     pin(scores);
@@ -83,7 +81,7 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
     walk.advance();
     if (!walk.has_tile()) break;
     shared.column_tiles.full[position.slot].wait(position.parity);
-    start_scores(scores, gradients, rows, shared.columns[position.slot]);
+    start_scores(scores, rows, shared.columns[position.slot], pass.p.inverse_softmax_scale);
   }
   wait_for_products<0>();
   pass.pin_sums();
