@@ -192,66 +192,16 @@ std::string BackwardBias::score_gradients() const {
       storage, clear, kAddParameters, add, write);
 }
 
-std::string BackwardBias::factors() const {
-  std::string members;
-  std::string clear;
-  std::string load_queries;
-  std::string load_keys;
-  std::string multiply;
-  for (std::size_t i = 0; i < factors_.size(); ++i) {
-    const auto load = [&](const std::string& input, const char* length) {
-      return fmt::format(
-          "load_tile(factors{0}, reinterpret_cast<const u16*>(p.{1}_input.row(batch, head, start)), "
-          "p.{1}_input.row_stride, p.{2} - start);\n",
-          i, input, length);
-    };
-    members += fmt::format("SharedTile<kBlock, {}> factors{};\n", factors_[i].rank, i);
-    clear += fmt::format("::clear_padding(factors{});\n", i);
-    load_queries += load(factors_[i].q_input, "q_length");
-    load_keys += load(factors_[i].k_input, "kv_length");
-    multiply += fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, first);\n", i);
-  }
-  if (!factors_.empty())
-    multiply +=
-        "#pragma unroll\nfor (int n = 0; n < kColumnsAtOnce / 8; ++n)\n#pragma unroll\nfor (int e = 0; e < 4; ++e) "
-        "scores[n][e] *= p.inverse_softmax_scale;\n";
-  constexpr const char* kLoad = "(const Parameters& p, int batch, int head, int start)";
-  return fmt::format(
-      "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n{}\n__device__ "
-      "__forceinline__ void clear_padding() {{\n{}}}\n__device__ __forceinline__ void load_queries{} {{\n{}}}\n"
-      "__device__ __forceinline__ void load_keys{} {{\n{}}}\n}};\n\n"
-      "__device__ __forceinline__ void multiply_factors(Scores& scores, const Parameters& p, const Factors& rows, "
-      "const "
-      "Factors& columns, int first) {{\n{}}}\n\n",
-      members, clear, kLoad, load_queries, kLoad, load_keys, multiply);
-}
-
-std::string BackwardBias::factor_gradients(const char* type, bool of_queries) const {
-  std::string members;
-  std::string add;
-  std::string write;
-  for (std::size_t i = 0; i < factors_.size(); ++i) {
-    const std::string& input = of_queries ? factors_[i].q_input : factors_[i].k_input;
-    if (std::ranges::find(wanted_, input, &InputSpec::name) == wanted_.end()) continue;
-    members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
-    add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
-    write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, input);
-  }
-  return fmt::format(
-      "struct {} {{\n{}\n__device__ __forceinline__ void add(const Scores& gradients, const Factors& columns, int "
-      "first) {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, int batch, int head, int start, int "
-      "end) const {{\n{}}}\n}};\n\n",
-      type, members, add, write);
-}
-
 std::string BackwardBias::emit() const {
-  return "#include \"backward/factor_gradient.cuh\"\n#include \"backward/gradient.cuh\"\n#include "
-         "\"backward/terms.cuh\"\n#include \"block.cuh\"\n#include \"load_tile.cuh\"\n\n" +
+  return "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n\n" +
          terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
          terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
-         factors() + factor_gradients("QueryFactorGradients", true) + factor_gradients("KeyFactorGradients", false) +
          query_gradients() + key_gradients() + score_gradients();
+}
+
+bool BackwardBias::is_wanted(const std::string& input) const {
+  return std::ranges::find(wanted_, input, &InputSpec::name) != wanted_.end();
 }
 
 }  // namespace flashbias::codegen

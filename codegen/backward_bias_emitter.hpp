@@ -7,12 +7,17 @@
 
 namespace flashbias::codegen {
 
-/// The text that takes the place of templates/backward/bias.cuh: what a score's bias is and what its gradient adds to.
+/// What a score's bias is and what its gradient adds to.
 class BackwardBias {
  public:
   BackwardBias(const AttentionConfig& config, const BackwardProgram& program);
 
+  /// The text that takes the place of templates/backward/bias.cuh.
   [[nodiscard]] std::string emit() const;
+  /// Of templates/backward/factors.cuh.
+  [[nodiscard]] std::string emit_factors() const;
+  /// Of templates/backward/hopper/factors.cuh.
+  [[nodiscard]] std::string emit_hopper_factors() const;
 
   // 4-byte numbers in shared memory: of a query or key that is a column, and of all tables whose gradients are added up
   // there.
@@ -32,8 +37,7 @@ class BackwardBias {
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
-  [[nodiscard]] std::string factors() const;
-  [[nodiscard]] std::string factor_gradients(const char* type, bool of_queries) const;
+  [[nodiscard]] bool is_wanted(const std::string& input) const;
 
   HoistedScores hoisted_;
   std::vector<Emitted> gradients_;

@@ -5,53 +5,72 @@
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_program.hpp"
 #include "codegen/cuda_types.hpp"
+#include "codegen/main_loop.hpp"
 #include "codegen/source_parts.hpp"
+#include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
+bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopper; }
+
+/// As many as there are for those that compute: gradients of two operands fill them.
+constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
+
 /// The struct that codegen/parameters.hpp describes.
 std::string parameters(const KernelPlan& plan) {
   std::string text = "struct Parameters {\n";
+  if (is_hopper(plan)) text += "TensorMap q_map, k_map, v_map, d_out_map;\n";
+  for (std::size_t i = 0; i < plan.fetched_factors.size(); ++i)
+    text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
   for (const char* name : {"q", "k", "v", "out", "d_out"}) text += operand_parameter(name, false);
   for (const char* name : {"d_q", "d_k", "d_v"}) text += operand_parameter(name, true);
   text += "const float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", cuda_element_type(input.dtype), input.name);
   for (const InputSpec& input : plan.input_gradients) text += fmt::format("Gradient {}_gradient;\n", input.name);
-  return text +
-         "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles, kv_tiles;\n"
-         "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
-         "softmax_scale, inverse_softmax_scale;\n};\n";
+  text +=
+      "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles, kv_tiles;\n"
+      "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
+      "softmax_scale, inverse_softmax_scale;\n";
+  if (is_hopper(plan))
+    text += "int statistics_blocks;  // that find what the passes need of each query row\nint first_block;\n";
+  return text + "};\n";
 }
 
 std::string constants(const KernelPlan& plan) {
   std::string text(kNumberTypes);
   text += size_constants(plan);
-  text += fmt::format(
-      "constexpr int kBlocksPerMultiprocessor = {};\n"
-      "constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n\n",
-      plan.tile.blocks_per_multiprocessor, plan.tile.columns_at_once);
+  text += fmt::format("constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n", plan.tile.columns_at_once);
+  if (is_hopper(plan))
+    text += hopper_constants(plan, kRegistersOfRoles);
+  else
+    text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";
   if (!plan.input_gradients.empty()) text += include_line("backward/gradient.cuh") + "\n";
   return text + parameters(plan);
 }
 
+std::string pass_type(const BackwardPass& pass) {
+  return pass.owns_keys
+             ? fmt::format("KeyPass<{}, {}, {}>", pass.writes_operand, pass.writes_values, pass.writes_inputs)
+             : fmt::format("QueryPass<{}, {}>", pass.writes_operand, pass.writes_inputs);
+}
+
 std::string passes(const KernelPlan& plan) {
-  std::string text =
-      "#include \"backward/key_pass.cuh\"\n#include \"backward/query_pass.cuh\"\n\n"
-      "// The kinds of work, one behind the other in the grid.\n"
-      "__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared) {\n"
-      "int index = static_cast<int>(blockIdx.x);\n";
+  const std::string folder = is_hopper(plan) ? "backward/hopper/" : "backward/";
+  std::string text = include_line(folder + "key_pass.cuh") + include_line(folder + "query_pass.cuh");
+  if (is_hopper(plan)) text += include_line(folder + "run_roles.cuh");
+  text +=
+      "\n// The kinds of work, one behind the other in the grid.\n"
+      "__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {\n";
+  if (is_hopper(plan))
+    text += "if (index < p.statistics_blocks) return find_statistics(p, index);\nindex -= p.statistics_blocks;\n";
   for (const BackwardPass& pass : plan.passes) {
-    if (pass.owns_keys)
-      text += fmt::format(
-          "if (index < p.key_blocks) return KeyPass<{}, {}, {}>(p, shared, index).run();\nindex -= p.key_blocks;\n",
-          pass.writes_operand, pass.writes_values, pass.writes_inputs);
-    else
-      text += fmt::format(
-          "if (index < p.query_blocks) return QueryPass<{}, {}>(p, shared, index).run();\nindex -= p.query_blocks;\n",
-          pass.writes_operand, pass.writes_inputs);
+    const char* blocks = pass.owns_keys ? "key_blocks" : "query_blocks";
+    const std::string run = is_hopper(plan) ? fmt::format("run_roles<{}>(p, shared, index)", pass_type(pass))
+                                            : fmt::format("{}(p, shared, index).run()", pass_type(pass));
+    text += fmt::format("if (index < p.{0}) return {1};\nindex -= p.{0};\n", blocks, run);
   }
   return text + "}\n";
 }
@@ -65,9 +84,17 @@ std::string emit_backward(const KernelPlan& plan) {
   choices["config.cuh"] = constants(plan);
   choices["backward/number.cuh"] = fmt::format(
       "#include \"config.cuh\"\n#include \"input_{0}.cuh\"\n\nusing Number = {0};\n", is_f16 ? "f16" : "bf16");
-  choices["backward/bias.cuh"] = BackwardBias(plan.config, program).emit();
-  choices["backward/passes.cuh"] = passes(plan);
-  return inline_templates("backward/backward.cuh", choices);
+  const BackwardBias bias(plan.config, program);
+  choices["backward/bias.cuh"] = bias.emit();
+  if (!is_hopper(plan)) {
+    choices["backward/factors.cuh"] = bias.emit_factors();
+    choices["backward/passes.cuh"] = passes(plan);
+    return inline_templates("backward/backward.cuh", choices);
+  }
+  choices["hopper/products.cuh"] = emit_backward_products(plan, program.factors);
+  choices["backward/hopper/factors.cuh"] = bias.emit_hopper_factors();
+  choices["backward/hopper/passes.cuh"] = passes(plan);
+  return inline_templates("backward/hopper/backward.cuh", choices);
 }
 
 }  // namespace flashbias::codegen

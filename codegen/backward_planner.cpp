@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_program.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/inputs.hpp"
+#include "codegen/main_loop.hpp"
+#include "codegen/parameters.hpp"
 #include "codegen/ranges.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/tiles.hpp"
@@ -21,6 +25,13 @@ constexpr int kMaxColumnsHeld = 256;
 /// Bytes a thread may spill where it holds more than a few.
 constexpr int kSpillsOfManyColumns = 384;
 constexpr int kFewColumns = 128;
+
+/// Of the main loop for Hopper, which keeps the gradients of two operands, and the scores of 64 columns with their
+/// gradients, in the registers of a warpgroup.
+constexpr int kMaxHopperHeadDim = 128;
+constexpr int kMaxStages = 3;
+constexpr int kHopperSpills = 16;
+constexpr int kHopperSpillsOfManyColumns = 288;
 
 /// Of a launch, whose parameters are bounded: inputs and gradients.
 constexpr std::size_t kMaxTensorsOfBias = 112;
@@ -86,6 +97,60 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
                                              " bytes of shared memory of " + to_string(config.arch));
 }
 
+/// As many stages as shared memory holds.
+std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const BackwardBias& bias) {
+  Tile tile{.block_q = 64,
+            .block_k = 64,
+            .warps = 8,
+            .allowed_spill_bytes =
+                config.head_dim + config.head_dim_v > kFewColumns ? kHopperSpillsOfManyColumns : kHopperSpills,
+            .reason = "each of two warpgroups keeps the gradients of 64 rows in registers",
+            .columns_at_once = 64};
+  for (tile.stages = kMaxStages; tile.stages >= 2; --tile.stages)
+    if (hopper_backward_shared_bytes(config, tile, bias) <= shared_bytes_limit(config.arch)) return tile;
+  return std::nullopt;
+}
+
+/// Of the descriptors of q, k, v, d_out and factors.
+std::size_t tensor_map_bytes(const BackwardBias& bias) {
+  return kTensorMapBytes * (kBackwardTensorMaps + kTensorMapsOfFactors * bias.factor_terms().size());
+}
+
+/// Why the main loop is the portable one; nothing where it is that for Hopper.
+std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias) {
+  const AttentionConfig& config = plan.config;
+  if (config.arch.compute_capability != 90) return "the one for " + to_string(config.arch);
+  if (std::max(config.head_dim, config.head_dim_v) > kMaxHopperHeadDim)
+    return "in the one for Hopper the gradients of head dimensions above " + std::to_string(kMaxHopperHeadDim) +
+           " do not fit registers";
+  if (!gradient_names(config).q)
+    return "the one for Hopper keeps what it needs of each query where the gradient of q comes, which is not asked for";
+  for (const FactorTerm& factors : bias.factor_terms())
+    if (auto reason = why_portable(factors, config.dtype)) return reason;
+  constexpr std::size_t kTensorBytes = kTensorWords * sizeof(std::uint64_t);
+  if (tensor_map_bytes(bias) + kTensorBytes * (plan.inputs.size() + plan.input_gradients.size()) >
+      kTensorBytes * kMaxTensorsOfBias)
+    return "the descriptors that the copy engine of Hopper needs do not fit into a launch with that many inputs";
+  return std::nullopt;
+}
+
+void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
+  std::optional<std::string> obstacle = why_portable_backward(plan, bias);
+  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias);
+  if (!tile) {
+    plan.main_loop_reason = obstacle.value_or("in the one for Hopper the bias does not fit shared memory");
+    plan.tile = tile_of(plan.config, bias);
+    plan.shared_bytes = backward_shared_bytes(plan.config, plan.tile, bias);
+    return;
+  }
+  plan.main_loop = MainLoop::hopper;
+  plan.main_loop_reason = "wgmma fed by the copy engine";
+  plan.tile = *tile;
+  plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias);
+  for (const FactorTerm& factors : bias.factor_terms())
+    plan.fetched_factors.push_back({factors.q_input, factors.k_input});
+}
+
 }  // namespace
 
 void plan_backward(KernelPlan& plan) {
@@ -95,16 +160,14 @@ void plan_backward(KernelPlan& plan) {
   const BackwardProgram& program = *plan.backward_program;
   const BackwardBias bias(config, program);
   plan.terms = program.terms;
-  plan.main_loop_reason = "the backward pass has one loop";
-  plan.tile = tile_of(config, bias);
   plan.passes = passes_of(config, bias);
   plan.input_gradients = gradient_names(config).inputs;
+  choose_main_loop(plan, bias);
   if (plan.inputs.size() + plan.input_gradients.size() > kMaxTensorsOfBias)
     throw Error(ErrorCode::invalid_config,
                 "gradients: the bias has " + std::to_string(plan.inputs.size()) + " inputs, and " +
                     std::to_string(plan.input_gradients.size()) + " of their gradients are asked for; at most " +
                     std::to_string(kMaxTensorsOfBias) + " tensors fit into a launch: name the gradients that you need");
-  plan.shared_bytes = backward_shared_bytes(config, plan.tile, bias);
 }
 
 }  // namespace flashbias::codegen

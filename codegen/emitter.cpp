@@ -58,17 +58,10 @@ std::string parameters(const KernelPlan& plan) {
 std::string constants(const KernelPlan& plan) {
   std::string text(codegen::kNumberTypes);
   text += codegen::size_constants(plan);
-  if (is_hopper(plan)) {
-    const auto [producer, consumer] = codegen::registers_of_roles(plan.tile);
-    text += fmt::format(
-        "constexpr int kStages = {};  // tiles of keys under way\n"
-        "constexpr int kProducerRegisters = {};\n"
-        "constexpr int kConsumerRegisters = {};\n\n",
-        plan.tile.stages, producer, consumer);
-    text += include_line("hopper/tensor_map.cuh") + "\n";
-  } else {
+  if (is_hopper(plan))
+    text += codegen::hopper_constants(plan, codegen::registers_of_roles(plan.tile));
+  else
     text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
-  }
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";
   return text + parameters(plan);
 }

@@ -21,20 +21,24 @@
 ///
 /// Of the backward pass:
 ///
+///   q_map, k_map, v_map, d_out_map       in the main loop for Hopper, then those of plan.fetched_factors
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
-/// each tile of queries of a head.
+/// each tile of queries of a head; tiles have as many rows as there are for 16 a warp. The main loop for Hopper has
+/// `statistics_blocks` before all others; it is launched once for these, once for all blocks of keys and once for all
+/// of queries, each time with the number of the first block.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
 inline constexpr int kLogSumExpWords = 3;  ///< 8-byte words of log_sum_exp
 
 inline constexpr std::size_t kTensorMapBytes = 128;
-inline constexpr std::size_t kTensorMaps = 3;  ///< of q, k and v
+inline constexpr std::size_t kTensorMaps = 3;          ///< of q, k and v
+inline constexpr std::size_t kBackwardTensorMaps = 4;  ///< and of d_out
 inline constexpr std::size_t kTensorMapsOfFactors = 2;
 inline constexpr int kProducerThreads = 128;
 
@@ -62,6 +66,15 @@ struct alignas(8) BackwardSizes {
   std::int32_t key_blocks = 0;
   float softmax_scale = 0;
   float inverse_softmax_scale = 0;
+  std::int32_t statistics_blocks = 0;
+  std::int32_t first_block = 0;
 };
+
+/// Rows that a block finds the statistics of (templates/backward/hopper/statistics_pass.cuh).
+[[nodiscard]] constexpr int statistics_rows(int threads, int head_dim_v) {
+  int lanes = 1;
+  while (lanes < head_dim_v / 8) lanes *= 2;
+  return threads / lanes * 8;
+}
 
 }  // namespace flashbias::codegen

@@ -31,6 +31,7 @@ class Layout {
 int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8) * 2; }
 
 constexpr int kSwizzledTileAlignment = 1024;
+constexpr int kRingBytes = 16;  ///< two barriers a slot
 
 /// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips, and then what its alignment adds.
 int swizzled_tile_bytes(int rows, int columns) {
@@ -86,7 +87,6 @@ int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProg
 }
 
 int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
-  constexpr int kRingBytes = 16;  // two barriers a slot
   Layout layout;
   const int queries = swizzled_tile_bytes(tile.block_q, config.head_dim);
   const int output = tile_bytes(tile.block_q, config.head_dim_v);
@@ -126,6 +126,23 @@ int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const
   for (const int words : {bias.query_words(), bias.key_words()})
     layout.add(std::max(1, 4 * words * tile.block_q), words > 0 ? 4 : 1);
   layout.add(kStatisticsBytes * tile.block_q, 4);
+  layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
+  return layout.size();
+}
+
+int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias) {
+  constexpr int kRowsOfWarpgroup = 64;
+  Layout tokens;
+  for (const int head_dim : {config.head_dim, config.head_dim_v})
+    tokens.add(swizzled_tile_bytes(tile.block_q, head_dim), kSwizzledTileAlignment);
+  for (const FactorTerm& term : bias.factor_terms())
+    tokens.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
+  Layout layout;
+  for (int i = 0; i < 16 * tile.warps / kRowsOfWarpgroup + tile.stages; ++i) layout.add(tokens);
+  for (int i = 0; i < 2; ++i) layout.add(4 * tile.stages * tile.block_q, 8);
+  for (const int words : {bias.query_words(), bias.key_words()})
+    layout.add(tile.stages * std::max(1, 4 * words * tile.block_q), words > 0 ? 4 : 1);
+  layout.add(kRingBytes * (1 + tile.stages), 8);
   layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
   return layout.size();
 }

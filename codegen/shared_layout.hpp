@@ -25,4 +25,8 @@ struct SharedTable {
 /// The same of the backward pass.
 [[nodiscard]] int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias);
 
+/// The same of its main loop for Hopper.
+[[nodiscard]] int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile,
+                                               const BackwardBias& bias);
+
 }  // namespace flashbias::codegen

@@ -31,6 +31,15 @@ std::string size_constants(const KernelPlan& plan) {
       plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps);
 }
 
+std::string hopper_constants(const KernelPlan& plan, const RoleRegisters& registers) {
+  return fmt::format(
+             "constexpr int kStages = {};  // tiles of keys under way\n"
+             "constexpr int kProducerRegisters = {};\n"
+             "constexpr int kConsumerRegisters = {};\n\n",
+             plan.tile.stages, registers.producer, registers.consumer) +
+         include_line("hopper/tensor_map.cuh") + "\n";
+}
+
 std::string operand_parameter(std::string_view name, bool is_written) {
   return fmt::format("{0}u16* {1};\ni64 {1}_batch_stride, {1}_row_stride, {1}_head_stride;\n",
                      is_written ? "" : "const ", name);

@@ -5,6 +5,7 @@
 
 #include "codegen/inliner.hpp"
 #include "codegen/key_range.hpp"
+#include "codegen/main_loop.hpp"
 #include "flashbias/plan.hpp"
 
 /// Pieces of the generated block that both directions have.
@@ -17,6 +18,9 @@ inline constexpr std::string_view kNumberTypes =
 
 /// `constexpr int kBlockQ = 64;` and others that every kernel has.
 [[nodiscard]] std::string size_constants(const KernelPlan& plan);
+
+/// Those of a kernel whose main loop is that for Hopper.
+[[nodiscard]] std::string hopper_constants(const KernelPlan& plan, const RoleRegisters& registers);
 
 /// `const u16* q; i64 q_batch_stride, ...;`
 [[nodiscard]] std::string operand_parameter(std::string_view name, bool is_written);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -97,10 +98,14 @@ std::string output_product(const char* name, const char* what, const Wgmma& wgmm
       first + 4, transposed ? 1 : 0, wgmma.outputs());
 }
 
+constexpr const char* kOutput = "// d += a b, with a in registers and the rows of b along those of shared memory.\n";
+
+int whole_steps(int columns) { return (columns + 15) / 16 * 16; }
+
 }  // namespace
 
 bool ones_behind_values(int head_dim_v) {
-  const int columns = (head_dim_v + 15) / 16 * 16;
+  const int columns = whole_steps(head_dim_v);
   return columns == 16 || columns == 32 || columns == 64;
 }
 
@@ -110,7 +115,7 @@ bool multiplies_slope(const KernelPlan& plan) {
 
 std::string emit_products(const KernelPlan& plan) {
   const DType dtype = plan.config.dtype;
-  const Accumulators values{"d", (plan.config.head_dim_v + 15) / 16 * 2};
+  const Accumulators values{"d", whole_steps(plan.config.head_dim_v) / 8};
   const Accumulators sums{"sums", 1, true};
   const std::string scores = scores_product(Wgmma(dtype, {{"d", plan.tile.block_k / 8}}));
   const std::string output =
@@ -119,15 +124,23 @@ std::string emit_products(const KernelPlan& plan) {
                            "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
                            "// shared memory, ones behind them.\n",
                            Wgmma(dtype, {values, sums}), true)
-          : output_product("multiply_output",
-                           "// d += a b, with a in registers and the rows of b along those of shared memory.\n",
-                           Wgmma(dtype, {values}), true) +
-                "\n" +
+          : output_product("multiply_output", kOutput, Wgmma(dtype, {values}), true) + "\n" +
                 output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}),
                                false);
   const std::string places =
       multiplies_slope(plan) ? places_product(Wgmma(DType::bf16, {{"d", plan.tile.block_k / 8}})) + "\n" : "";
   return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + places + output;
+}
+
+std::string emit_backward_products(const KernelPlan& plan, const std::vector<FactorTerm>& factors) {
+  const AttentionConfig& config = plan.config;
+  std::set<int> columns = {whole_steps(config.head_dim), whole_steps(config.head_dim_v)};
+  for (const FactorTerm& term : factors) columns.insert(whole_steps(term.rank));
+  std::string text =
+      "#include \"hopper/wgmma.cuh\"\n\n" + scores_product(Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}));
+  for (const int count : columns)
+    text += "\n" + output_product("multiply_output", kOutput, Wgmma(config.dtype, {{"d", count / 8}}), true);
+  return text;
 }
 
 }  // namespace flashbias::codegen

@@ -2,6 +2,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +96,8 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
 }
 
+std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
+
 }  // namespace
 
 LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArguments& arguments, int device) {
@@ -112,17 +117,28 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   require_log_sum_exp(arguments.log_sum_exp, sizes, device);
   require_names(plan, arguments.gradients);
 
-  const auto tiles = [&](std::int64_t length) { return (length + plan.tile.block_q - 1) / plan.tile.block_q; };
-  const std::int64_t query_blocks = sizes.batch * sizes.heads * tiles(sizes.q_length);
-  const std::int64_t key_blocks = sizes.batch * sizes.kv_heads * tiles(sizes.kv_length);
-  std::int64_t blocks = 0;
-  for (const BackwardPass& pass : plan.passes) blocks += pass.owns_keys ? key_blocks : query_blocks;
+  const bool is_hopper = plan.main_loop == MainLoop::hopper;
+  const int rows = 16 * plan.tile.warps;
+  const int threads = 32 * plan.tile.warps + (is_hopper ? codegen::kProducerThreads : 0);
+  const std::int64_t query_blocks = sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows);
+  const std::int64_t key_blocks = sizes.batch * sizes.kv_heads * count_tiles(sizes.kv_length, rows);
+  std::array<std::int64_t, 3> phases{};
+  if (is_hopper)
+    phases[0] =
+        sizes.batch * sizes.heads * count_tiles(sizes.q_length, codegen::statistics_rows(threads, config.head_dim_v));
+  for (const BackwardPass& pass : plan.passes)
+    phases[pass.owns_keys ? 1 : 2] += pass.owns_keys ? key_blocks : query_blocks;
+  const std::int64_t blocks = phases[0] + phases[1] + phases[2];
   require_at_most("the number of thread blocks", blocks, kMaxBlocks);
 
   LaunchPlan launch;
   launch.blocks = static_cast<std::uint32_t>(blocks);
-  launch.threads = static_cast<std::uint32_t>(plan.tile.warps * 32);
+  if (is_hopper) std::ranges::copy(phases, launch.phases.begin());
+  launch.threads = static_cast<std::uint32_t>(threads);
   launch.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
+  if (is_hopper)
+    launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
+                                                         codegen::kTensorMapsOfFactors * plan.fetched_factors.size());
   ParameterWriter parameters(launch);
   for (const TensorView* tensor : {&arguments.q, &arguments.k, &arguments.v, &arguments.out, &arguments.d_out})
     parameters.append_operand(*tensor);
@@ -134,17 +150,24 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   for (const InputSpec& input : plan.input_gradients)
     append_input_gradient(parameters, input, arguments, sizes, device);
   const float scale = softmax_scale(plan, arguments.softmax_scale);
-  parameters.append(codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),
-                                           .heads_per_kv_head = static_cast<std::int32_t>(sizes.heads / sizes.kv_heads),
-                                           .q_length = static_cast<std::int32_t>(sizes.q_length),
-                                           .kv_length = static_cast<std::int32_t>(sizes.kv_length),
-                                           .q_tiles = static_cast<std::int32_t>(tiles(sizes.q_length)),
-                                           .kv_tiles = static_cast<std::int32_t>(tiles(sizes.kv_length)),
-                                           .query_blocks = static_cast<std::int32_t>(query_blocks),
-                                           .key_blocks = static_cast<std::int32_t>(key_blocks),
-                                           .softmax_scale = scale,
-                                           .inverse_softmax_scale = 1 / scale});
+  parameters.append(
+      codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),
+                             .heads_per_kv_head = static_cast<std::int32_t>(sizes.heads / sizes.kv_heads),
+                             .q_length = static_cast<std::int32_t>(sizes.q_length),
+                             .kv_length = static_cast<std::int32_t>(sizes.kv_length),
+                             .q_tiles = static_cast<std::int32_t>(count_tiles(sizes.q_length, plan.tile.block_q)),
+                             .kv_tiles = static_cast<std::int32_t>(count_tiles(sizes.kv_length, rows)),
+                             .query_blocks = static_cast<std::int32_t>(query_blocks),
+                             .key_blocks = static_cast<std::int32_t>(key_blocks),
+                             .softmax_scale = scale,
+                             .inverse_softmax_scale = 1 / scale,
+                             .statistics_blocks = static_cast<std::int32_t>(phases[0])});
   return launch;
+}
+
+void set_first_block(LaunchPlan& launch, std::uint32_t block) {
+  static_assert(offsetof(codegen::BackwardSizes, first_block) + sizeof(block) == sizeof(codegen::BackwardSizes));
+  std::memcpy(launch.parameters.data() + launch.parameter_bytes - sizeof(block), &block, sizeof(block));
 }
 
 }  // namespace flashbias::runtime

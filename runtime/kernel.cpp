@@ -26,7 +26,7 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
   const runtime::LoadedKernel& loaded = impl_->loaded;
   const runtime::Driver& driver = loaded.driver();
   const runtime::CUdevice device = runtime::launch_device(driver);
-  const runtime::LaunchPlan launch = runtime::prepare_backward_launch(impl_->plan, arguments, device);
+  runtime::LaunchPlan launch = runtime::prepare_backward_launch(impl_->plan, arguments, device);
   for (const InputSpec& input : impl_->plan.input_gradients) {
     const auto gradient = std::ranges::find(arguments.gradients, input.name, &GradientOutput::name);
     const std::size_t bytes = runtime::size_in_bytes(gradient->tensor);
@@ -35,7 +35,16 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
           driver.cuMemsetD8Async(reinterpret_cast<runtime::CUdeviceptr>(gradient->tensor.data), 0, bytes, stream),
           "zero the gradient of a bias input");
   }
-  if (launch.blocks > 0) loaded.launch(launch, device, stream);
+  if (launch.blocks == 0) return;
+  if (impl_->plan.main_loop != MainLoop::hopper) return loaded.launch(launch, device, stream);
+  runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
+  std::uint32_t first = 0;
+  for (const std::uint32_t blocks : launch.phases) {
+    runtime::set_first_block(launch, first);
+    launch.blocks = blocks;
+    if (blocks > 0) loaded.launch(launch, device, stream);
+    first += blocks;
+  }
 }
 
 const KernelPlan& Kernel::plan() const noexcept { return impl_->plan; }

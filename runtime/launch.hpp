@@ -16,6 +16,8 @@ struct LaunchPlan {
   static constexpr std::size_t kMaxParameterBytes = 4096;
 
   std::uint32_t blocks = 0;  ///< 0: nothing to compute
+  /// Blocks of launches that follow each other; one launch has all where there are none.
+  std::array<std::uint32_t, 3> phases{};
   std::uint32_t threads = 0;
   std::uint32_t shared_bytes = 0;
   std::size_t parameter_bytes = 0;
@@ -29,5 +31,8 @@ struct LaunchPlan {
 /// The same for gradients.
 [[nodiscard]] LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArguments& arguments,
                                                  int device);
+
+/// Makes a launch that of a phase, which begins with that block.
+void set_first_block(LaunchPlan& launch, std::uint32_t block);
 
 }  // namespace flashbias::runtime

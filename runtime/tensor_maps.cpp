@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,20 @@ void encode(const Driver& driver, std::string_view name, const TensorView& tenso
       "describe a tensor to the copy engine");
 }
 
+/// Of each of plan.fetched_factors.
+void encode_factors(const Driver& driver, const KernelPlan& plan, std::span<const BiasInput> inputs,
+                    const TensorView& q, CUtensorMap* map) {
+  const auto encode_input = [&](const std::string& name, int rows) {
+    const auto spec = std::ranges::find(plan.inputs, name, &InputSpec::name);
+    const auto input = std::ranges::find(inputs, name, &BiasInput::name);
+    encode(driver, name, input->tensor, extents_of(*spec, input->tensor, q), rows, map++);
+  };
+  for (const FactorInputs& factors : plan.fetched_factors) {
+    encode_input(factors.q_input, plan.tile.block_q);
+    encode_input(factors.k_input, plan.tile.block_k);
+  }
+}
+
 }  // namespace
 
 void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const AttentionArguments& arguments,
@@ -81,15 +96,18 @@ void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const Atte
   encode(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
   encode(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
   encode(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
-  const auto encode_input = [&](const std::string& name, int rows) {
-    const auto spec = std::ranges::find(plan.inputs, name, &InputSpec::name);
-    const auto input = std::ranges::find(arguments.bias_inputs, name, &BiasInput::name);
-    encode(driver, name, input->tensor, extents_of(*spec, input->tensor, arguments.q), rows, map++);
-  };
-  for (const FactorInputs& factors : plan.fetched_factors) {
-    encode_input(factors.q_input, plan.tile.block_q);
-    encode_input(factors.k_input, plan.tile.block_k);
-  }
+  encode_factors(driver, plan, arguments.bias_inputs, arguments.q, map);
+}
+
+void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const BackwardArguments& arguments,
+                        LaunchPlan& launch) {
+  if (arguments.k.shape[1] == 0 || arguments.q.shape[1] == 0) return;  // nothing is read
+  auto* map = reinterpret_cast<CUtensorMap*>(launch.parameters.data());
+  encode(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
+  encode(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
+  encode(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
+  encode(driver, "d_out", arguments.d_out, extents_of(arguments.d_out), plan.tile.block_q, map++);
+  encode_factors(driver, plan, arguments.bias_inputs, arguments.q, map);
 }
 
 }  // namespace flashbias::runtime

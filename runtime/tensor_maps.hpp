@@ -11,4 +11,8 @@ namespace flashbias::runtime {
 void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const AttentionArguments& arguments,
                         LaunchPlan& launch);
 
+/// The same for gradients: also of d_out.
+void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const BackwardArguments& arguments,
+                        LaunchPlan& launch);
+
 }  // namespace flashbias::runtime

@@ -22,10 +22,10 @@ constexpr int kProducerRegisters = 40;
 constexpr int kConsumerRegisters = 232;
 
 // Of the backward pass alone.
-constexpr int kColumnsAtOnce = 32;
+constexpr int kColumnsAtOnce = 64;
 
 struct Parameters {
-  TensorMap q_map, k_map, v_map;
+  TensorMap q_map, k_map, v_map, d_out_map;
   const u16* q;
   i64 q_batch_stride, q_row_stride, q_head_stride;
   const u16* k;
@@ -50,4 +50,5 @@ struct Parameters {
   float softmax_scale, inverse_softmax_scale;
   int work_items;
   int kv_tiles, query_blocks, key_blocks;
+  int statistics_blocks, first_block;
 };

@@ -7,5 +7,5 @@
 extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
     flashbias_backward(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(16) unsigned char shared_bytes[];
-  run_pass(p, *reinterpret_cast<SharedStorage*>(shared_bytes));
+  run_pass(p, *reinterpret_cast<SharedStorage*>(shared_bytes), static_cast<int>(blockIdx.x));
 }

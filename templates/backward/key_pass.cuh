@@ -1,24 +1,10 @@
 #pragma once
 
 #include "backward/differentiate.cuh"
+#include "backward/key_rows.cuh"
 #include "backward/products.cuh"
 #include "backward/storage.cuh"
 #include "backward/write_rows.cuh"
-
-// The keys that a thread block owns.
-struct KeyRows {
-  int batch, kv_head;
-  int kv_start, kv_end;
-
-  __device__ KeyRows(const Parameters& p, int index) {
-    const int kv_heads = p.heads / p.heads_per_kv_head;
-    // Under a causal mask the first keys are seen by the most queries.
-    kv_start = index % p.kv_tiles * kBlock;
-    kv_end = min(kv_start + kBlock, p.kv_length);
-    kv_head = index / p.kv_tiles % kv_heads;
-    batch = index / p.kv_tiles / kv_heads;
-  }
-};
 
 // What belongs to kBlock keys of one key head: walks over the queries that see them, of all heads that share it. Rows
 // are keys here and columns are queries: the matrix of scores is transposed.
@@ -124,7 +110,6 @@ struct KeyPass {
   }
 
   __device__ __forceinline__ void run() {
-    constexpr float kShiftBack = 1.0f / static_cast<float>(1 << static_cast<int>(kProbabilityShift));
     shared.rows.clear_padding();
     shared.columns.clear_padding();
     shared.rows.load_keys(p, keys.batch, keys.kv_head, keys.kv_start);

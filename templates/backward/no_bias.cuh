@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backward/factor_gradient.cuh"
+#include "backward/sums.cuh"
 #include "backward/terms.cuh"
 #include "block.cuh"
 
@@ -19,22 +19,6 @@ __device__ __forceinline__ float bias_of(const Parameters&, const Block&, const 
                                          const KeyTerms&, int /*q_index*/, int /*kv_index*/) {
   return 0.0f;
 }
-
-// Low-rank terms: a tile a side, and products of them.
-struct Factors {
-  __device__ void clear_padding() {}
-  __device__ void load_queries(const Parameters&, int /*batch*/, int /*head*/, int /*start*/) {}
-  __device__ void load_keys(const Parameters&, int /*batch*/, int /*head*/, int /*start*/) {}
-};
-// Makes scores, in units of the softmax scale, of them; q k^T is added.
-__device__ __forceinline__ void multiply_factors(Scores&, const Parameters&, const Factors& /*rows*/,
-                                                 const Factors& /*columns*/, int /*first*/) {}
-// Of the factors of a side, while it is that of the rows.
-struct QueryFactorGradients {
-  __device__ void add(const Scores& /*gradients*/, const Factors& /*columns*/, int /*first*/) {}
-  __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
-};
-using KeyFactorGradients = QueryFactorGradients;
 
 // What is summed up over the scores of a query row, for the gradients of its inputs ...
 struct QueryGradients {

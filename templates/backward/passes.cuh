@@ -4,8 +4,7 @@
 #include "backward/query_pass.cuh"
 
 // A sample of what the generator writes in this file's place: the kinds of work, one behind the other in the grid.
-__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared) {
-  int index = static_cast<int>(blockIdx.x);
+__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {
   if (index < p.key_blocks) return KeyPass<true, true, true>(p, shared, index).run();
   index -= p.key_blocks;
   QueryPass<true, true>(p, shared, index).run();

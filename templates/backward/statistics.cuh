@@ -13,19 +13,23 @@ __device__ __forceinline__ float product_of_pairs(u32 a, u32 b) {
   return value_of(Number{static_cast<u16>(a)}) * value_of(Number{static_cast<u16>(b)}) +
          value_of(Number{static_cast<u16>(a >> 16)}) * value_of(Number{static_cast<u16>(b >> 16)});
 }
+__device__ __forceinline__ float product_of_chunks(const uint4& a, const uint4& b) {
+  return product_of_pairs(a.x, b.x) + product_of_pairs(a.y, b.y) + product_of_pairs(a.z, b.z) +
+         product_of_pairs(a.w, b.w);
+}
 
-// Of a row that is there.
+// Natural; of a row that is there.
+__device__ __forceinline__ float log_sum_exp_of(const Parameters& p, int batch, int head, int q_index) {
+  const float log_sum_exp =
+      p.log_sum_exp[batch * p.log_sum_exp_batch_stride + head * p.log_sum_exp_head_stride + q_index];
+  return log_sum_exp == -kInfinity ? kInfinity : log_sum_exp;
+}
 __device__ __forceinline__ QueryStatistics query_statistics(const Parameters& p, int batch, int head, int q_index) {
   const u16* out = p.out + batch * p.out_batch_stride + head * p.out_head_stride + q_index * p.out_row_stride;
   const u16* d_out = p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + q_index * p.d_out_row_stride;
   float mean = 0.0f;
-  for (int column = 0; column < kHeadDimV; column += 8) {
-    const uint4 a = *reinterpret_cast<const uint4*>(out + column);
-    const uint4 b = *reinterpret_cast<const uint4*>(d_out + column);
-    mean += product_of_pairs(a.x, b.x) + product_of_pairs(a.y, b.y) + product_of_pairs(a.z, b.z) +
-            product_of_pairs(a.w, b.w);
-  }
-  const float log_sum_exp =
-      p.log_sum_exp[batch * p.log_sum_exp_batch_stride + head * p.log_sum_exp_head_stride + q_index];
-  return {log_sum_exp == -kInfinity ? kInfinity : log_sum_exp, mean};
+  for (int column = 0; column < kHeadDimV; column += 8)
+    mean += product_of_chunks(*reinterpret_cast<const uint4*>(out + column),
+                              *reinterpret_cast<const uint4*>(d_out + column));
+  return {log_sum_exp_of(p, batch, head, q_index), mean};
 }

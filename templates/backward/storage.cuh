@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backward/bias.cuh"
+#include "backward/factors.cuh"
 #include "backward/statistics.cuh"
 #include "load_tile.cuh"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "fragments.cuh"
+#include "config.cuh"
 
 // Asynchronous products of a warpgroup. Between the first and the wait for them, neither accumulators nor operands may
 // be touched.

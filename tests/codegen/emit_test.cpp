@@ -46,6 +46,12 @@ TEST_CASE("emitted text is as in the golden files") {
        {.direction = Direction::backward,
         .head_dim = 32,
         .bias = bias::alibi() + bias::squared_distance(2, bias::DistanceWeight::none),
+        .arch = Arch{80}}},
+      {"backward_hopper.cu.txt",
+       {.direction = Direction::backward,
+        .head_dim = 64,
+        .bias = bias::alibi() + bias::low_rank(16),
+        .causal = true,
         .arch = arch}},
   };
   for (const auto& [name, config] : goldens) {

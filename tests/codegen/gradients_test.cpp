@@ -87,6 +87,29 @@ TEST_CASE("a pass holds as many gradients as fit into registers") {
   CHECK(passes_of(config) == " keys:+ keys:k keys:v queries:+ queries:q");
 }
 
+TEST_CASE("the backward pass takes the main loop for Hopper, or says why not") {
+  const auto main_loop = [](AttentionConfig config) {
+    if (config.arch == Arch{80}) config.arch = Arch{90};
+    const KernelPlan made = plan(config);
+    return std::string(to_string(made.main_loop)) + ": " + made.main_loop_reason;
+  };
+  for (const int head_dim : {8, 64, 128}) {
+    AttentionConfig config = backward(bias::alibi() + bias::low_rank(16));
+    config.head_dim = head_dim;
+    CHECK(main_loop(config) == "hopper: wgmma fed by the copy engine");
+  }
+  AttentionConfig wide = backward(bias::none());
+  wide.head_dim = 136;
+  CHECK(main_loop(wide) ==
+        "portable: in the one for Hopper the gradients of head dimensions above 128 do not fit registers");
+  CHECK(main_loop(backward(bias::none(), {"k", "v"})) ==
+        "portable: the one for Hopper keeps what it needs of each query where the gradient of q comes, which is not "
+        "asked for");
+  CHECK(main_loop(backward(bias::low_rank(21))) ==
+        "portable: factors of rank 21: the copy engine of Hopper fetches ranks that are multiples of 8");
+  CHECK(plan(backward(bias::none())).main_loop_reason == "the one for sm_80");
+}
+
 TEST_CASE("explain tells what each pass writes") {
   const std::string text = explain(plan(backward(bias::squared_distance(3, bias::DistanceWeight::per_query))));
   CHECK(

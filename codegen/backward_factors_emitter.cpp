@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include "codegen/backward_bias_emitter.hpp"
+
+namespace flashbias::codegen {
+namespace {
+
+/// What a kind of main loop writes of the low-rank terms.
+struct Texts {
+  std::string members, clear, load_queries, load_keys, multiply;
+};
+
+std::string gradients_text(const char* type, const std::string& members, const std::string& other,
+                           const std::string& add_parameters, const std::string& add, const std::string& write) {
+  return fmt::format(
+      "struct {} {{\n{}\n{}__device__ __forceinline__ void add({}) {{\n{}}}\n__device__ __forceinline__ void "
+      "write(const Parameters& p, int batch, int head, int start, int end) const {{\n{}}}\n}};\n\n",
+      type, members, other, add_parameters, add, write);
+}
+
+}  // namespace
+
+std::string BackwardBias::emit_factors() const {
+  Texts texts;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    const auto load = [&](const std::string& input, const char* length) {
+      return fmt::format(
+          "load_tile(factors{0}, reinterpret_cast<const u16*>(p.{1}_input.row(batch, head, start)), "
+          "p.{1}_input.row_stride, p.{2} - start);\n",
+          i, input, length);
+    };
+    texts.members += fmt::format("SharedTile<kBlock, {}> factors{};\n", factors_[i].rank, i);
+    texts.clear += fmt::format("::clear_padding(factors{});\n", i);
+    texts.load_queries += load(factors_[i].q_input, "q_length");
+    texts.load_keys += load(factors_[i].k_input, "kv_length");
+    texts.multiply += fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, first);\n", i);
+  }
+  if (!factors_.empty())
+    texts.multiply +=
+        "#pragma unroll\nfor (int n = 0; n < kColumnsAtOnce / 8; ++n)\n#pragma unroll\nfor (int e = 0; e < 4; ++e) "
+        "scores[n][e] *= p.inverse_softmax_scale;\n";
+  const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
+    std::string members;
+    std::string add;
+    std::string write;
+    for (std::size_t i = 0; i < factors_.size(); ++i) {
+      if (!is_wanted(factors_[i].*side)) continue;
+      members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
+      add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
+      write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
+    }
+    return gradients_text(type, members, "", "const Scores& gradients, const Factors& columns, int first", add, write);
+  };
+  constexpr const char* kLoad = "(const Parameters& p, int batch, int head, int start)";
+  return fmt::format(
+             "#include \"backward/bias.cuh\"\n#include \"backward/factor_gradient.cuh\"\n#include "
+             "\"load_tile.cuh\"\n\n"
+             "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n{}\n__device__ "
+             "__forceinline__ void clear_padding() {{\n{}}}\n__device__ __forceinline__ void load_queries{} {{\n{}}}\n"
+             "__device__ __forceinline__ void load_keys{} {{\n{}}}\n}};\n\n"
+             "__device__ __forceinline__ void multiply_factors(Scores& scores, const Parameters& p, const Factors& "
+             "rows, const Factors& columns, int first) {{\n{}}}\n\n",
+             texts.members, texts.clear, kLoad, texts.load_queries, kLoad, texts.load_keys, texts.multiply) +
+         gradients("QueryFactorGradients", &FactorTerm::q_input) +
+         gradients("KeyFactorGradients", &FactorTerm::k_input);
+}
+
+std::string BackwardBias::emit_hopper_factors() const {
+  Texts texts;
+  std::string bytes = "0";
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    const std::string tile = fmt::format("SwizzledTile<kBlock, {}>", factors_[i].rank);
+    bytes += fmt::format(" + {}::kBytes", tile);
+    texts.members += fmt::format("{} factors{};\n", tile, i);
+    texts.load_queries += fmt::format("factors{0}.copy_from(p.factors{0}_q_map, arrived, start, head, batch);\n", i);
+    texts.load_keys += fmt::format("factors{0}.copy_from(p.factors{0}_k_map, arrived, start, head, batch);\n", i);
+    texts.multiply +=
+        fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, {1});\n", i, i > 0 ? "true" : "false");
+  }
+  const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
+    std::string members;
+    std::string pin;
+    std::string add;
+    std::string write;
+    for (std::size_t i = 0; i < factors_.size(); ++i) {
+      if (!is_wanted(factors_[i].*side)) continue;
+      members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
+      pin += fmt::format("factors{}.pin_sums();\n", i);
+      add += fmt::format("factors{0}.add(gradients, columns.factors{0});\n", i);
+      write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
+    }
+    return gradients_text(type, members, fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\n", pin),
+                          "const LeftOperand& gradients, const Factors& columns", add, write);
+  };
+  constexpr const char* kFetch = "(const Parameters& p, Barrier& arrived, int start, int head, int batch)";
+  return fmt::format(
+             "#include \"backward/bias.cuh\"\n#include \"backward/hopper/factor_gradient.cuh\"\n\n"
+             "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n"
+             "static constexpr u32 kBytes = {};\n\n{}\n__device__ __forceinline__ void fetch_queries{} {{\n{}}}\n"
+             "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
+             "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
+             "columns) {{\n{}}}\n\n",
+             bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
+         gradients("QueryFactorGradients", &FactorTerm::q_input) +
+         gradients("KeyFactorGradients", &FactorTerm::k_input);
+}
+
+}  // namespace flashbias::codegen

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "backward/hopper/passes.cuh"
+
+// The gradients of softmax(scale q k^T + bias) v. Each thread block owns the rows of some queries, or of some keys, and
+// recomputes the probabilities that it needs: no gradient of q, k or v is added up by two of them. Launched once for
+// each kind of work, with first_block where it begins.
+extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
+    flashbias_backward(const __grid_constant__ Parameters p) {
+  extern __shared__ __align__(1024) unsigned char shared_bytes[];
+  run_pass(p, *reinterpret_cast<SharedStorage*>(shared_bytes), p.first_block + static_cast<int>(blockIdx.x));
+}
