@@ -229,6 +229,7 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, int /*data_type*/, unsigned ra
   std::copy_n(strides, rank - 1, encoded.strides.begin());
   std::copy_n(box, rank, encoded.box.begin());
   static_assert(sizeof(encoded) <= sizeof(*map));
+  std::memset(map, 0, sizeof(*map));
   std::memcpy(map, &encoded, sizeof(encoded));
   return CUDA_SUCCESS;
 }
