@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "codegen/operation_count.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/tiles.hpp"
 
@@ -58,8 +59,11 @@ constexpr std::array<Candidate, 10> kCandidates = {{
 /// Registers a thread that the bias takes in the main loop for Hopper.
 int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
   constexpr int kTermsBesideFactors = 8;
+  constexpr int kIntermediates = 4;
+  constexpr int kManyOperations = 96;  // a score; of a distance on a sphere under some functions more
   const bool both = !program.factors.empty() && program.has_score_terms();
-  return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0);
+  const bool is_long = operation_count(program.score) > kManyOperations;
+  return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0) + (is_long ? kIntermediates : 0);
 }
 
 /// Nothing where it does not fit into shared memory.
