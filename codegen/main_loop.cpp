@@ -59,8 +59,10 @@ constexpr std::array<Candidate, 10> kCandidates = {{
 /// Registers a thread that the bias takes in the main loop for Hopper.
 int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const BiasProgram& program) {
   constexpr int kTermsBesideFactors = 8;
+  // Beyond so many operations a score, their intermediates spill (354 bytes a thread) where three warpgroups share the
+  // registers, and not where two do.
+  constexpr int kManyOperations = 96;
   constexpr int kIntermediates = 4;
-  constexpr int kManyOperations = 96;  // a score; of a distance on a sphere under some functions more
   const bool both = !program.factors.empty() && program.has_score_terms();
   const bool is_long = operation_count(program.score) > kManyOperations;
   return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0) + (is_long ? kIntermediates : 0);
