@@ -75,7 +75,8 @@ class BiasEmitter {
       const char* tiles = is_hopper() ? "hopper/factor_tiles" : is_f32 ? "factors_f32" : "factors";
       line("#include \"{}.cuh\"\n#include \"{}.cuh\"", tiles, is_f32 ? "bf16" : to_string(factors.dtype));
     }
-    if (program_.split_factors) line("#include \"split_factors.cuh\"");
+    if (program_.split_factors)
+      line("#include \"{}split_factors.cuh\"\n#include \"published_keys.cuh\"", is_hopper() ? "hopper/" : "");
     if (multiplies_slope()) line("#include \"hopper/slope_products.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
@@ -226,8 +227,8 @@ class BiasEmitter {
     if (has_row_terms()) line("RowTerms rows[kRowSlots];");
     for (const InputSpec& input : pair_inputs_)
       line("PairRows<{}> {}_rows;", cuda_element_type(input.dtype), input.name);
-    if (has_key_terms()) line("KeyTerms next_keys[KeyTermColumns<KeyTerms>::kPerThread];");
-    if (program_.split_factors) line("float next_key_factors[{}];", program_.split_factors->rank());
+    if (has_key_terms()) line("KeyTerms next_keys[kKeysPerPublisher];");
+    if (program_.split_factors) line("float next_key_factors[kKeysPerPublisher][{}];", program_.split_factors->rank());
     if (program_.has_diagonal()) line("float next_diagonals[Diagonals::kPerThread];");
     line("");
     constructor();
@@ -235,6 +236,9 @@ class BiasEmitter {
     if (has_hopper_factors()) {
       fetch_factors();
       multiply_factors();
+    }
+    if (is_hopper()) {
+      multiply_terms();
     } else {
       load_keys();
       accumulate();
@@ -267,7 +271,7 @@ class BiasEmitter {
 
   [[nodiscard]] bool has_hopper_factors() const { return is_hopper() && !program_.factors.empty(); }
   [[nodiscard]] bool loads_queries() const {
-    return !tables_.empty() || (has_factors() && !is_hopper()) || multiplies_slope();
+    return !tables_.empty() || program_.split_factors || (has_factors() && !is_hopper()) || multiplies_slope();
   }
 
   /// What the copy engine fetches of factors, and when.
@@ -298,6 +302,17 @@ class BiasEmitter {
       line("storage.factors{}.multiply(scores, stage, {});", i, i == 0);
     line("commit_products();\nwait_for_products<0>();\npin(scores[0]);");
     line("scale_scores(scores, p.inverse_softmax_scale);\n}}\n");
+  }
+
+  /// Products that are added to q k^T in its units.
+  void multiply_terms() {
+    if (!multiplies_slope() && !program_.split_factors) return;
+    if (program_.split_factors) line("static constexpr bool kMultipliesPublished = true;");
+    line("__device__ __forceinline__ void multiply_terms(Scores& scores, int {}) const {{",
+         program_.split_factors ? "stage" : "/*stage*/");
+    if (multiplies_slope()) line("storage.slope.multiply(scores);");
+    if (program_.split_factors) line("storage.split_factors.multiply(scores, stage);");
+    line("}}\n");
   }
 
   void load_queries() {
@@ -335,19 +350,13 @@ class BiasEmitter {
   void fetch_and_publish() {
     if (!publishes()) return;
     line("__device__ __forceinline__ void fetch(int kv_start) {{");
-    if (has_key_terms())
-      line(
-          "#pragma unroll\nfor (int i = 0; i < KeyTermColumns<KeyTerms>::kPerThread; ++i)\n"
-          "next_keys[i] = key_terms(p, block{}, min(kv_start + (publisher() + i * kPublishers) % kBlockK, p.kv_length "
-          "- "
-          "1));",
-          head_argument());
-    if (program_.split_factors)
-      line(
-          "key_factors(next_key_factors, p, block{}, min(kv_start + static_cast<int>(threadIdx.x) % kBlockK, "
-          "p.kv_length "
-          "- 1));",
-          head_argument());
+    if (has_key_terms() || program_.split_factors) {
+      line("#pragma unroll\nfor (int i = 0; i < kKeysPerPublisher; ++i) {{");
+      line("const int kv_index = min(kv_start + published_key(i) % kBlockK, p.kv_length - 1);");
+      if (has_key_terms()) line("next_keys[i] = key_terms(p, block{}, kv_index);", head_argument());
+      if (program_.split_factors) line("key_factors(next_key_factors[i], p, block{}, kv_index);", head_argument());
+      line("}}");
+    }
     if (program_.has_diagonal())
       line(
           "#pragma unroll\nfor (int i = 0; i < Diagonals::kPerThread; ++i)\n"
@@ -358,8 +367,9 @@ class BiasEmitter {
     if (has_key_terms()) line("storage.key_terms.store(stage, next_keys);");
     if (program_.split_factors)
       line(
-          "if (threadIdx.x < kBlockK) storage.split_factors.store_key(static_cast<int>(threadIdx.x), "
-          "next_key_factors);");
+          "#pragma unroll\nfor (int i = 0; i < kKeysPerPublisher; ++i)\n"
+          "if (published_key(i) < kBlockK) storage.split_factors.store_key(stage, published_key(i), "
+          "next_key_factors[i]);");
     if (program_.has_diagonal()) line("storage.diagonals.store(stage, next_diagonals);");
     line("}}\n");
   }
@@ -407,10 +417,7 @@ class BiasEmitter {
         "return __fmaf_rn({} * first_key, multiplier, shift);\n}}\n",
         multiplies_slope() ? "" : " + column_of_tile(0)", slope_of_scores());
     if (multiplies_slope())
-      line(
-          "static __device__ __forceinline__ void prepare(Storage& storage) {{ storage.slope.fill_places(); }}\n"
-          "__device__ __forceinline__ void multiply_slope(Scores& scores) const {{\n"
-          "storage.slope.multiply(scores);\n}}\n");
+      line("static __device__ __forceinline__ void prepare(Storage& storage) {{ storage.slope.fill_places(); }}\n");
   }
 
   [[nodiscard]] std::string sum_of_score_terms() const {

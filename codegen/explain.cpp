@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codegen/index_algebra.hpp"
+#include "codegen/wgmma_emitter.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias {
@@ -98,6 +99,8 @@ std::string explain(const KernelPlan& plan) {
   if (plan.tile.allowed_spill_bytes > 0)
     text += fmt::format("        may spill up to {} bytes a thread{}\n", plan.tile.allowed_spill_bytes,
                         plan.passes.empty() ? ", read back once a tile: faster than a smaller tile" : "");
+  if (plan.program && codegen::multiplies_slope(plan))
+    text += "        what is linear in kv_index: slope x place of the key in its tile, by one more wgmma step\n";
   for (const BackwardPass& pass : plan.passes)
     text += fmt::format("pass:   rows of {}, which walk over the {}: gradients of {}\n",
                         pass.owns_keys ? "keys" : "queries", pass.owns_keys ? "queries" : "keys",

@@ -18,6 +18,9 @@ struct MainLoopChoice {
 /// Why a config takes the portable main loop whatever its bias is; nothing where it need not.
 [[nodiscard]] std::optional<std::string> why_portable(const AttentionConfig& config);
 
+/// Whether a score takes few tensor-core cycles beside its instructions, of which wgmma saves none.
+[[nodiscard]] bool is_bound_by_instructions(const AttentionConfig& config);
+
 /// Why supplied factors take it.
 [[nodiscard]] std::optional<std::string> why_portable(const FactorTerm& factors, DType dtype_of_q);
 

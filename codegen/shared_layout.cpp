@@ -107,6 +107,14 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
       tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kSwizzledTileAlignment);
     factors.add(tiles);
   }
+  if (program.split_factors) {
+    const int columns = program.split_factors->columns();
+    Layout tiles;
+    tiles.add(swizzled_tile_bytes(tile.block_q, columns), kSwizzledTileAlignment);
+    for (int stage = 0; stage < tile.stages; ++stage)
+      tiles.add(swizzled_tile_bytes(tile.block_k, columns), kSwizzledTileAlignment);
+    factors.add(tiles);
+  }
   if (program.has_slope_alone())
     factors.add(swizzled_tile_bytes(8, 16) + swizzled_tile_bytes(tile.block_k, 16), kSwizzledTileAlignment);
   layout.add(bias_layout(tile, tile.stages, program, factors));

@@ -78,14 +78,17 @@ std::string scores_product(const Wgmma& wgmma) {
       wgmma.parameters(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
 }
 
-std::string places_product(const Wgmma& wgmma) {
+/// What is added to scores, in a type of its own.
+std::string added_product(const char* name, DType dtype, int columns) {
+  const Wgmma wgmma(dtype, {{"d", columns / 8}});
   const int first = wgmma.operands();
   return fmt::format(
-      "// d += a b^T in bf16, with columns of a and b running along their rows in shared memory.\n"
-      "__device__ __forceinline__ void multiply_places({}, unsigned long long a, unsigned long long b) {{\n"
+      "// d += a b^T in {}, with columns of a and b running along their rows in shared memory.\n"
+      "__device__ __forceinline__ void {}({}, unsigned long long a, unsigned long long b) {{\n"
       "asm volatile(\n\"{} {}, \"\n\"%{}, %{}, 1, 1, 1, 0, 0;\"\n"
-      ": {}\n: \"l\"(a), \"l\"(b));\n}}\n",
-      wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
+      ": {}\n: \"l\"(a), \"l\"(b));\n}}\n\n",
+      to_string(dtype), name, wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1,
+      wgmma.outputs());
 }
 
 std::string output_product(const char* name, const char* what, const Wgmma& wgmma, bool transposed) {
@@ -127,9 +130,11 @@ std::string emit_products(const KernelPlan& plan) {
           : output_product("multiply_output", kOutput, Wgmma(dtype, {values}), true) + "\n" +
                 output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}),
                                false);
-  const std::string places =
-      multiplies_slope(plan) ? places_product(Wgmma(DType::bf16, {{"d", plan.tile.block_k / 8}})) + "\n" : "";
-  return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + places + output;
+  std::string added;
+  if (multiplies_slope(plan)) added += added_product("multiply_places", DType::bf16, plan.tile.block_k);
+  if (const auto& split = plan.program->split_factors)
+    added += added_product("multiply_parts", split->part, plan.tile.block_k);
+  return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + added + output;
 }
 
 std::string emit_backward_products(const KernelPlan& plan, const std::vector<FactorTerm>& factors) {

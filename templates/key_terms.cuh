@@ -1,23 +1,22 @@
 #pragma once
 
 #include "fragments.cuh"
-#include "publishers.cuh"
+#include "published_keys.cuh"
 
 // Numbers that belong to a key, computed once a tile and read for every score. A stage is written while another is
 // read. Terms is a struct of 4-byte members.
 template <class Terms>
 struct KeyTermColumns {
   static constexpr int kWords = sizeof(Terms) / 4;
-  static constexpr int kPerThread = (kBlockK + kPublishers - 1) / kPublishers;
 
   alignas(8) u32 words[kPublishedTiles][kWords][kBlockK];
 
-  __device__ __forceinline__ void store(int stage, const Terms (&terms)[kPerThread]) {
+  __device__ __forceinline__ void store(int stage, const Terms (&terms)[kKeysPerPublisher]) {
 #pragma unroll
-    for (int key = 0; key < kPerThread; ++key) {
+    for (int key = 0; key < kKeysPerPublisher; ++key) {
       u32 parts[kWords];
       memcpy(parts, &terms[key], sizeof(Terms));
-      const int column = publisher() + key * kPublishers;
+      const int column = published_key(key);
 #pragma unroll
       for (int i = 0; i < kWords; ++i)
         if (column < kBlockK) words[stage][i][column] = parts[i];

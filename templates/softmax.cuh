@@ -21,18 +21,22 @@ struct OnlineSoftmax {
   // moved: then what came of earlier keys is to be multiplied, by a factor for each row slot.
   __device__ __forceinline__ bool update(Scores& scores, float (&factor)[kRowSlots], RowStatistics& statistics,
                                          const Bias& bias, float multiplier, int kv_start) {
-    float maximum[kRowSlots];  // of this lane's scores
-    bool exceeds = false;
+    float lane_shift[kRowSlots];
+    bool zero_exceeds = false;
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {
-      maximum[slot] = -kInfinity;
-#pragma unroll
-      for (int n = 0; n < kScoreTiles; ++n)
-        maximum[slot] =
-            fmaxf(maximum[slot], fmaxf(scores[slot / 2][n][slot % 2 * 2], scores[slot / 2][n][slot % 2 * 2 + 1]));
-      const float lane_shift = bias.lane_shift(shift[slot], kv_start, multiplier);
-      exceeds |= is_beyond(__fmaf_rn(maximum[slot], multiplier, lane_shift));
+      lane_shift[slot] = bias.lane_shift(shift[slot], kv_start, multiplier);
+      zero_exceeds |= is_beyond(lane_shift[slot]);
     }
+    float maximum[kRowSlots];  // of this lane's scores, where any exceeds its row's shift
+    if (__any_sync(0xffffffffu, zero_exceeds))
+      find_maxima(maximum, scores);
+    else
+      find_positive_maxima(maximum, scores);
+    bool exceeds = false;
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot)
+      exceeds |= is_beyond(__fmaf_rn(maximum[slot], multiplier, lane_shift[slot]));
     const bool moves = __any_sync(0xffffffffu, exceeds);
     if (moves) {
       const float unshifted = bias.lane_shift(0.0f, kv_start, multiplier);
@@ -60,6 +64,31 @@ struct OnlineSoftmax {
   }
 
  private:
+  static __device__ __forceinline__ void find_maxima(float (&maximum)[kRowSlots], const Scores& scores) {
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+      maximum[slot] = -kInfinity;
+#pragma unroll
+      for (int n = 0; n < kScoreTiles; ++n)
+        maximum[slot] =
+            fmaxf(maximum[slot], fmaxf(scores[slot / 2][n][slot % 2 * 2], scores[slot / 2][n][slot % 2 * 2 + 1]));
+    }
+  }
+
+  // Positive floats are ordered as their bits are, of which one instruction finds the largest of three. A maximum that
+  // is not positive comes out as zero.
+  static __device__ __forceinline__ void find_positive_maxima(float (&maximum)[kRowSlots], const Scores& scores) {
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+      int bits = 0;
+#pragma unroll
+      for (int n = 0; n < kScoreTiles; ++n)
+        bits = max(max(bits, __float_as_int(scores[slot / 2][n][slot % 2 * 2])),
+                   __float_as_int(scores[slot / 2][n][slot % 2 * 2 + 1]));
+      maximum[slot] = __int_as_float(bits);
+    }
+  }
+
   static __device__ __forceinline__ bool is_beyond(float exponent) { return exponent > kProbabilityShift; }
 
   // Moves a row's shift if it has to, whatever those of other rows have to; returns what its earlier probabilities are

@@ -41,6 +41,7 @@ struct Consumer {
   // Starts scores = queries keys^T, plus the products of factors.
   __device__ __forceinline__ void start_scores(Scores& scores, const Bias& bias) {
     if (!keys_ready) shared.keys.full[keys.slot].wait(keys.parity);
+    if constexpr (Bias::kMultipliesPublished) shared.key_terms.full[keys.slot].wait(keys.parity);
     bias.multiply_factors(scores, keys.slot);
     const unsigned long long q = shared.rows.q.descriptor(warpgroup() * kWarpgroupRows);
     const unsigned long long k = shared.k[keys.slot].descriptor();
@@ -50,14 +51,14 @@ struct Consumer {
     for (int column = 0; column < kHeadDim; column += 16)
       multiply_scores(scores[0], q + QueryTile::column_step(column), k + KeyTile::column_step(column),
                       Bias::kHasFactors || column != 0);
-    bias.multiply_slope(scores);
+    bias.multiply_terms(scores, keys.slot);
     commit_products();
   }
   // Once they are there: adds the bias and masks; what the producer fetched and wrote for their keys is then free.
   __device__ __forceinline__ void finish_scores(Scores& scores, const Block& block, const Bias& bias, int kv_start) {
     pin(scores[0]);
     release(shared.keys.empty[keys.slot]);
-    if constexpr (Bias::kPublishes) shared.key_terms.full[keys.slot].wait(keys.parity);
+    if constexpr (Bias::kPublishes && !Bias::kMultipliesPublished) shared.key_terms.full[keys.slot].wait(keys.parity);
     bias.add(scores, kv_start, keys.slot);
     if constexpr (Bias::kPublishes) release(shared.key_terms.empty[keys.slot]);
     if (block.masks(kv_start)) mask_scores(scores, p, block, kv_start);

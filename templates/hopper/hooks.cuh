@@ -14,6 +14,7 @@ struct HopperHooks {
   __device__ void fetch_keys(Barrier&, int /*kv_start*/, int /*stage*/) const {}
   // Makes scores, in units of the softmax scale, of the products of factors; q k^T is added to them.
   __device__ void multiply_factors(Scores&, int /*stage*/) const {}
-  // Starts products that are added to q k^T.
-  __device__ void multiply_slope(Scores&) const {}
+  // Starts products that are added to q k^T; of what is published, where it says so.
+  static constexpr bool kMultipliesPublished = false;
+  __device__ void multiply_terms(Scores&, int /*stage*/) const {}
 };

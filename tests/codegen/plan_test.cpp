@@ -31,7 +31,7 @@ using Lowerings = std::vector<Lowering>;
 TEST_CASE("each named bias has the lowering that suits it") {
   CHECK(lowerings(bias::none()).empty());
   CHECK(lowerings(bias::alibi(), true) == Lowerings{Lowering::key_column});
-  CHECK(lowerings(bias::alibi(), false) == Lowerings{Lowering::registers});
+  CHECK(lowerings(bias::alibi(), false) == Lowerings{Lowering::diagonal});
   CHECK(lowerings(bias::relative_position(32)) == Lowerings{Lowering::diagonal});
   CHECK(lowerings(bias::t5_relative_position()) == Lowerings{Lowering::diagonal});
   CHECK(lowerings(bias::window_relative_position(24, 24)) == Lowerings{Lowering::table});
@@ -86,21 +86,19 @@ TEST_CASE("a causal mask resolves the absolute value of a distance, and nothing 
   const Expr slope = bias::head_scalar("slope");
   CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position()), true) == Lowerings{Lowering::key_column});
   // q_index is not q_position: where lengths differ the sign is unknown.
-  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_index()), true) == Lowerings{Lowering::registers});
+  CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_index()), true) == Lowerings{Lowering::diagonal});
   CHECK(lowerings(slope * abs(bias::kv_index() - bias::q_position() + 1), true) == Lowerings{Lowering::diagonal});
 }
 
-TEST_CASE("what keeps a config from the faster main loop costs its time") {
+TEST_CASE("factors of distances in declared ranges beat differences at any head dimension") {
   const auto lowering = [](int head_dim, Arch arch) {
     const Expr distance = bias::squared_distance(3).range("q_positions", -1, 1).range("k_positions", -1, 1);
     return plan({.head_dim = head_dim, .bias = distance.range("distance_weight", 0, 2), .arch = arch})
         .terms.at(0)
         .lowering;
   };
-  CHECK(lowering(16, Arch{90}) == Lowering::factors);  // in the portable loop whatever the bias
-  CHECK(lowering(32, Arch{90}) == Lowering::factors);
-  CHECK(lowering(64, Arch{90}) == Lowering::registers);
-  CHECK(lowering(64, Arch{80}) == Lowering::factors);
+  for (const Arch arch : {Arch{80}, Arch{90}})
+    for (const int head_dim : {16, 32, 64, 128}) CHECK(lowering(head_dim, arch) == Lowering::factors);
 }
 
 TEST_CASE("an integer bias is as good as a real one") {
@@ -144,13 +142,23 @@ TEST_CASE("on Hopper the main loop is the one that was measured faster, with its
   const auto [factors, of_factors] = choice({.head_dim = 64, .bias = bias::low_rank(9), .arch = hopper});
   CHECK(factors == MainLoop::portable);
   CHECK(of_factors == "factors of rank 9: the copy engine of Hopper fetches ranks that are multiples of 8");
-  CHECK(choice({.head_dim = 16, .arch = hopper}).first == MainLoop::portable);
+  CHECK(choice({.head_dim = 16, .arch = hopper}).first == MainLoop::hopper);
+  CHECK(choice({.head_dim = 16, .bias = bias::dense(), .arch = hopper}).first == MainLoop::portable);
   CHECK(choice({.head_dim = 64, .arch = hopper, .tile = TileShape{}}).first == MainLoop::portable);
   const auto window = [&](int side) {
     return choice({.head_dim = 64, .bias = bias::window_relative_position(side, side), .arch = hopper}).first;
   };
   CHECK(window(24) == MainLoop::hopper);
   CHECK(window(12) == MainLoop::portable);
+}
+
+TEST_CASE("a plan tells what the tensor cores do with a slope") {
+  const auto told = [](Arch arch) {
+    return explain(plan({.head_dim = 64, .bias = bias::alibi(), .causal = true, .arch = arch}))
+               .find("slope x place of the key in its tile, by one more wgmma step") != std::string::npos;
+  };
+  CHECK(told(Arch{90}));
+  CHECK_FALSE(told(Arch{80}));
 }
 
 TEST_CASE("blocks are paired, the longest with the shortest, where the causal mask alone makes them differ") {
