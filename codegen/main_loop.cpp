@@ -29,7 +29,8 @@ namespace {
 
 constexpr Arch kHopper{90};
 constexpr int kFewColumns = 16;
-constexpr int kRanksFetched = 8;  ///< the copy engine's strides are multiples of 16 bytes
+constexpr int kSpillsOfKeyRange = 32;  ///< of its ends, which are read back once a tile
+constexpr int kRanksFetched = 8;       ///< the copy engine's strides are multiples of 16 bytes
 
 /// Tiles by the larger of head_dim and head_dim_v, best first as measured; each warpgroup of 4 warps has 64 queries.
 struct Candidate {
@@ -70,13 +71,14 @@ int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const B
 
 /// Nothing where it does not fit into shared memory.
 std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& config, const BiasProgram& program) {
-  Tile tile{.block_q = 64 * candidate.warpgroups,
-            .block_k = candidate.block_k,
-            .warps = 4 * candidate.warpgroups,
-            .allowed_spill_bytes = candidate.allowed_spill_bytes,
-            .reason = candidate.reason,
-            .stages = candidate.stages,
-            .pairs_blocks = config.causal && !program.visible.is_bounded()};
+  Tile tile{
+      .block_q = 64 * candidate.warpgroups,
+      .block_k = candidate.block_k,
+      .warps = 4 * candidate.warpgroups,
+      .allowed_spill_bytes = candidate.allowed_spill_bytes + (program.visible.is_bounded() ? kSpillsOfKeyRange : 0),
+      .reason = candidate.reason,
+      .stages = candidate.stages,
+      .pairs_blocks = config.causal && !program.visible.is_bounded()};
   for (const bool over : {false, true}) {
     tile.output_over_queries = over;
     if (hopper_shared_bytes(config, tile, program) <= shared_bytes_limit(config.arch)) return tile;
