@@ -47,7 +47,7 @@ class BiasEmitter {
   [[nodiscard]] bool adds_slope() const { return program_.has_slope_alone() && !multiplies_slope(); }
   /// Scores are in units of the softmax scale; where there are factors, what is added to them is not.
   [[nodiscard]] const char* slope_of_scores() const {
-    return has_hopper_factors() ? "head.kv_slope * p.inverse_softmax_scale" : "head.kv_slope";
+    return has_hopper_factors() ? "head.kv_slope * score_unit()" : "head.kv_slope";
   }
   [[nodiscard]] bool has_row_terms() const { return !hoisted_.row.empty(); }
   [[nodiscard]] bool has_key_terms() const { return key_term_words(program_) > 0; }
@@ -77,6 +77,7 @@ class BiasEmitter {
     }
     if (program_.split_factors)
       line("#include \"{}split_factors.cuh\"\n#include \"published_keys.cuh\"", is_hopper() ? "hopper/" : "");
+    if (may_scale_queries()) line("#include \"hopper/scale_rows.cuh\"");
     if (multiplies_slope()) line("#include \"hopper/slope_products.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
@@ -236,6 +237,7 @@ class BiasEmitter {
     if (has_hopper_factors()) {
       fetch_factors();
       multiply_factors();
+      scale_queries();
     }
     if (is_hopper()) {
       multiply_terms();
@@ -274,6 +276,12 @@ class BiasEmitter {
     return !tables_.empty() || program_.split_factors || (has_factors() && !is_hopper()) || multiplies_slope();
   }
 
+  /// Where the default softmax scale is a power of two, by which 16-bit numbers are multiplied exactly.
+  [[nodiscard]] bool may_scale_queries() const {
+    const int head_dim = plan_.config.head_dim;
+    return has_hopper_factors() && (head_dim == 16 || head_dim == 64 || head_dim == 256);
+  }
+
   /// What the copy engine fetches of factors, and when.
   void hopper_factor_constants() {
     std::string query_bytes;
@@ -283,7 +291,6 @@ class BiasEmitter {
       query_bytes += fmt::format("{}FactorTiles<{}>::Queries::kBytes", plus, factors.rank);
       key_bytes += fmt::format("{}FactorTiles<{}>::Keys::kBytes", plus, factors.rank);
     }
-    line("static constexpr bool kHasFactors = true;");
     line("static constexpr u32 kQueryBytes = {};\nstatic constexpr u32 kKeyBytes = {};", query_bytes, key_bytes);
   }
   void fetch_factors() {
@@ -296,12 +303,35 @@ class BiasEmitter {
     line("}}\n");
   }
   void multiply_factors() {
-    line("__device__ __forceinline__ void multiply_factors(Scores& scores, int stage) const {{");
+    line("__device__ __forceinline__ void begin_with_factors(Scores& scores, int stage) const {{");
     line("pin(scores[0]);\nbegin_products();");
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
       line("storage.factors{}.multiply(scores, stage, {});", i, i == 0);
     line("commit_products();\nwait_for_products<0>();\npin(scores[0]);");
-    line("scale_scores(scores, p.inverse_softmax_scale);\n}}\n");
+    line("scale_scores(scores, p.inverse_softmax_scale);\n}}");
+    if (!may_scale_queries()) return;
+    line("__device__ __forceinline__ void add_factors(Scores& scores, int stage) const {{");
+    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+      line("storage.factors{}.multiply(scores, stage, false);", i);
+    line("}}\n");
+  }
+  /// Scores count what is 1 in the bias as `score_unit`.
+  void scale_queries() {
+    if (!may_scale_queries()) {
+      line("__device__ float score_unit() const {{ return p.inverse_softmax_scale; }}");
+      line("static __device__ bool adds_factors(const Parameters&) {{ return false; }}\n");
+      return;
+    }
+    line("__device__ float score_unit() const {{ return adds_factors(p) ? 1.0f : p.inverse_softmax_scale; }}");
+    line(
+        "static __device__ bool adds_factors(const Parameters& p) {{ return "
+        "is_power_of_two_up_to_one(p.softmax_scale); }}");
+    line(
+        "template <class Tile>\n__device__ __forceinline__ void scale_queries(Tile& queries) const {{\n"
+        "scale_rows(queries, p.softmax_scale);\n}}");
+    line(
+        "__device__ float multiplier(const Parameters& p) const {{\n"
+        "return adds_factors(p) ? kLog2E : p.softmax_scale * kLog2E;\n}}\n");
   }
 
   /// Products that are added to q k^T in its units.
@@ -425,8 +455,7 @@ class BiasEmitter {
     if (!score_.empty()) terms.push_back(score_);
     if (program_.has_key_column()) terms.emplace_back("keys[c].column");
     if (program_.has_diagonal()) terms.emplace_back("storage.diagonals.at(stage, row_of_slot(slot), column + c)");
-    if (has_hopper_factors() && !terms.empty())
-      return fmt::format("({}) * p.inverse_softmax_scale", fmt::join(terms, " + "));
+    if (has_hopper_factors() && !terms.empty()) return fmt::format("({}) * score_unit()", fmt::join(terms, " + "));
     return fmt::format("{}", fmt::join(terms, " + "));
   }
 

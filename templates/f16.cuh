@@ -11,6 +11,17 @@ struct F16 {
     return pair;
   }
 
+  __device__ static __forceinline__ void unpack(float& low, float& high, u32 pair) {
+    asm("{\n"
+        ".reg .b16 first, second;\n"
+        "mov.b32 {first, second}, %2;\n"
+        "cvt.f32.f16 %0, first;\n"
+        "cvt.f32.f16 %1, second;\n"
+        "}"
+        : "=f"(low), "=f"(high)
+        : "r"(pair));
+  }
+
   // d[16, 8] += a[16, 16] b[16, 8]
   __device__ static __forceinline__ void multiply_accumulate(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     asm volatile(

@@ -25,7 +25,8 @@ __device__ __forceinline__ void pack_probabilities(Probabilities& packed, const 
 
 // A warpgroup computes 64 rows of each block, from the last visible key to the first. While it turns the scores of a
 // tile of keys into probabilities, the tensor cores multiply those of the tile before with their values, and work for
-// the other warpgroups.
+// the other warpgroups. Products of factors are added to those of queries and keys, or come first (HopperHooks).
+template <bool kAddsFactors>
 struct Consumer {
   const Parameters& p;
   SharedStorage& shared;
@@ -42,7 +43,7 @@ struct Consumer {
   __device__ __forceinline__ void start_scores(Scores& scores, const Bias& bias) {
     if (!keys_ready) shared.keys.full[keys.slot].wait(keys.parity);
     if constexpr (Bias::kMultipliesPublished) shared.key_terms.full[keys.slot].wait(keys.parity);
-    bias.multiply_factors(scores, keys.slot);
+    if constexpr (!kAddsFactors) bias.begin_with_factors(scores, keys.slot);
     const unsigned long long q = shared.rows.q.descriptor(warpgroup() * kWarpgroupRows);
     const unsigned long long k = shared.k[keys.slot].descriptor();
     pin(scores[0]);
@@ -50,7 +51,8 @@ struct Consumer {
 #pragma unroll
     for (int column = 0; column < kHeadDim; column += 16)
       multiply_scores(scores[0], q + QueryTile::column_step(column), k + KeyTile::column_step(column),
-                      Bias::kHasFactors || column != 0);
+                      !kAddsFactors || column != 0);
+    if constexpr (kAddsFactors) bias.add_factors(scores, keys.slot);
     bias.multiply_terms(scores, keys.slot);
     commit_products();
   }
@@ -150,6 +152,7 @@ struct Consumer {
       if (sees_keys || QueryStorage::kOutputTakesQueries) {
         shared.queries.full[0].wait(queries.parity);
         queries.advance();
+        if constexpr (kAddsFactors) bias.scale_queries(shared.rows.q);
       }
       if (sees_keys) attend(block, bias, softmax, statistics, output);
       statistics.write(p, block, bias, softmax.shift);

@@ -15,7 +15,7 @@ struct FactorTiles {
   Queries q;
   Keys k[kStages];
 
-  // Issues scores += q k^T; scores = q k^T by the first tiles of all.
+  // Starts scores += q k^T; scores = q k^T by the first tiles of all.
   __device__ __forceinline__ void multiply(Scores& scores, int stage, bool first) const {
     const unsigned long long rows = q.descriptor(warpgroup() * kWarpgroupRows);
     const unsigned long long keys = k[stage].descriptor();

@@ -24,6 +24,10 @@ extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
     produce(p, shared);
   } else {
     grow_registers<kConsumerRegisters>();
-    Consumer{p, shared}.run();
+    // A choice for all of the kernel: the assembler gives up overlapping products whose accumulators meet in one place.
+    if (Bias::adds_factors(p))
+      Consumer<true>{p, shared}.run();
+    else
+      Consumer<false>{p, shared}.run();
   }
 }

@@ -5,16 +5,21 @@
 
 // What a bias may do along the way of the main loop for Hopper, beside what it does in any.
 struct HopperHooks {
-  static constexpr bool kHasFactors = false;
   // Bytes of the tiles that the copy engine fetches together with the queries and with each tile of keys.
   static constexpr u32 kQueryBytes = 0;
   static constexpr u32 kKeyBytes = 0;
 
   __device__ void fetch_queries(Barrier&) const {}
   __device__ void fetch_keys(Barrier&, int /*kv_start*/, int /*stage*/) const {}
-  // Makes scores, in units of the softmax scale, of the products of factors; q k^T is added to them.
-  __device__ void multiply_factors(Scores&, int /*stage*/) const {}
-  // Starts products that are added to q k^T; of what is published, where it says so.
+  // Once the queries are there.
+  template <class Tile>
+  __device__ void scale_queries(Tile&) const {}
+  // Whether products of factors can be added to q k^T as they are: then starts them. Where they cannot, scores become
+  // these products in units of q k^T, which is added to them.
+  static __device__ bool adds_factors(const Parameters&) { return true; }
+  __device__ void add_factors(Scores&, int /*stage*/) const {}
+  __device__ void begin_with_factors(Scores&, int /*stage*/) const {}
+  // Starts other products that are added to q k^T; of what is published, where it says so.
   static constexpr bool kMultipliesPublished = false;
   __device__ void multiply_terms(Scores&, int /*stage*/) const {}
 };

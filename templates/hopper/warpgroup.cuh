@@ -11,6 +11,11 @@ __device__ __forceinline__ int warpgroup() { return static_cast<int>(threadIdx.x
 // Of all warpgroups that compute.
 __device__ __forceinline__ void wait_for_consumers() { asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory"); }
 
+// Of the warpgroup, one that computes.
+__device__ __forceinline__ void wait_for_warpgroup() {
+  asm volatile("bar.sync %0, %1;" ::"r"(2 + warpgroup()), "n"(kWarpgroupThreads) : "memory");
+}
+
 // Hands registers of a warpgroup back for others to take, or takes them: as many a thread from here on.
 template <int Registers>
 __device__ __forceinline__ void shrink_registers() {
