@@ -276,10 +276,13 @@ class BiasEmitter {
     return !tables_.empty() || program_.split_factors || (has_factors() && !is_hopper()) || multiplies_slope();
   }
 
-  /// Where the default softmax scale is a power of two, by which 16-bit numbers are multiplied exactly.
+  /// Where the default softmax scale is a power of two, by which 16-bit numbers are multiplied exactly; the descriptors
+  /// of more steps in one group of products than these would spill.
   [[nodiscard]] bool may_scale_queries() const {
+    constexpr int kMostFactorSteps = 4;
     const int head_dim = plan_.config.head_dim;
-    return has_hopper_factors() && (head_dim == 16 || head_dim == 64 || head_dim == 256);
+    return has_hopper_factors() && program_.factor_steps() <= kMostFactorSteps &&
+           (head_dim == 16 || head_dim == 64 || head_dim == 256);
   }
 
   /// What the copy engine fetches of factors, and when.
