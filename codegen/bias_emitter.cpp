@@ -1,6 +1,7 @@
 #include "codegen/bias_emitter.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <vector>
@@ -20,10 +21,11 @@ namespace {
 class BiasEmitter {
  public:
   BiasEmitter(const KernelPlan& plan, const BiasProgram& program)
-      : plan_(plan), program_(program), hoisted_(program.hoisted), tables_(shared_tables(program)) {
-    for (const InputSpec& input : plan.inputs)
-      if (input.kind == Op::pair_input && pair_input_used(input.name)) pair_inputs_.push_back(input);
-  }
+      : plan_(plan),
+        program_(program),
+        hoisted_(program.hoisted),
+        tables_(shared_tables(program)),
+        pair_inputs_(pair_inputs(plan.config, program)) {}
 
   std::string emit() {
     if (is_empty()) return "#include \"no_bias.cuh\"\n\nusing Bias = NoBias;\n";
@@ -55,12 +57,14 @@ class BiasEmitter {
   [[nodiscard]] bool is_hopper() const { return plan_.main_loop == MainLoop::hopper; }
   /// Anything for each tile of keys.
   [[nodiscard]] bool publishes() const { return has_key_terms() || program_.has_diagonal() || program_.split_factors; }
+  /// Instead of reading their rows where they are.
+  [[nodiscard]] bool has_pair_tiles() const { return plan_.tile.pair_tiles && !pair_inputs_.empty(); }
   [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
   [[nodiscard]] bool is_empty() const { return !has_factors() && !program_.has_score_terms() && !has_row_offset(); }
 
-  [[nodiscard]] bool pair_input_used(const std::string& name) const {
-    return any_node(program_.score,
-                    [&](const ExprNode& node) { return node.op == Op::pair_input && node.name == name; });
+  /// Those that are read where they are.
+  [[nodiscard]] std::vector<InputSpec> pair_rows() const {
+    return has_pair_tiles() ? std::vector<InputSpec>{} : pair_inputs_;
   }
 
   template <class... T>
@@ -82,7 +86,7 @@ class BiasEmitter {
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
     if (!tables_.empty()) line("#include \"table.cuh\"");
-    if (!pair_inputs_.empty()) line("#include \"pair_rows.cuh\"");
+    if (!pair_inputs_.empty()) line("#include \"{}.cuh\"", has_pair_tiles() ? "hopper/pair_tiles" : "pair_rows");
     line("");
   }
 
@@ -211,6 +215,8 @@ class BiasEmitter {
     if (program_.split_factors)
       line("SplitFactors<{}, {}> split_factors;", program_.split_factors->rank(), program_.split_factors->parts);
     if (multiplies_slope()) line("SlopeProducts slope;");
+    if (has_pair_tiles())
+      for (const InputSpec& input : pair_inputs_) line("{} {}_tiles;", pair_tiles(input), input.name);
     if (has_key_terms()) line("KeyTermColumns<KeyTerms> key_terms;");
     if (program_.has_diagonal()) line("Diagonals diagonals;");
     for (const SharedTable& table : tables_) line("SharedTable<{}> {}_table;", table.entries, table.name);
@@ -221,12 +227,13 @@ class BiasEmitter {
     line("struct Bias : BiasHooks {{");
     storage();
     if (publishes()) line("static constexpr bool kPublishes = true;");
+    if (has_pair_tiles()) line("static constexpr bool kAddsFetched = true;");
     if (loads_queries()) line("static constexpr bool kLoadsQueries = true;");
-    if (has_hopper_factors()) hopper_factor_constants();
+    if (has_hopper_factors()) query_bytes();
     line("const Parameters& p;\nconst Block& block;\nStorage& storage;");
     if (has_head_terms()) line("HeadTerms head;");
     if (has_row_terms()) line("RowTerms rows[kRowSlots];");
-    for (const InputSpec& input : pair_inputs_)
+    for (const InputSpec& input : pair_rows())
       line("PairRows<{}> {}_rows;", cuda_element_type(input.dtype), input.name);
     if (has_key_terms()) line("KeyTerms next_keys[kKeysPerPublisher];");
     if (program_.split_factors) line("float next_key_factors[kKeysPerPublisher][{}];", program_.split_factors->rank());
@@ -234,8 +241,8 @@ class BiasEmitter {
     line("");
     constructor();
     load_queries();
+    if (is_hopper()) fetch_tiles();
     if (has_hopper_factors()) {
-      fetch_factors();
       multiply_factors();
       scale_queries();
     }
@@ -261,7 +268,7 @@ class BiasEmitter {
   void constructor() {
     line("__device__ Bias(const Parameters& parameters, const Block& work, Storage& shared)");
     line(": p(parameters), block(work), storage(shared)");
-    for (const InputSpec& input : pair_inputs_) line(", {0}_rows(parameters.{0}_input, parameters, work)", input.name);
+    for (const InputSpec& input : pair_rows()) line(", {0}_rows(parameters.{0}_input, parameters, work)", input.name);
     line("{{");
     if (has_head_terms()) line("head = head_terms(p, block);");
     if (has_row_terms())
@@ -285,25 +292,49 @@ class BiasEmitter {
            (head_dim == 16 || head_dim == 64 || head_dim == 256);
   }
 
-  /// What the copy engine fetches of factors, and when.
-  void hopper_factor_constants() {
-    std::string query_bytes;
-    std::string key_bytes;
-    for (const FactorTerm& factors : program_.factors) {
-      const char* plus = query_bytes.empty() ? "" : " + ";
-      query_bytes += fmt::format("{}FactorTiles<{}>::Queries::kBytes", plus, factors.rank);
-      key_bytes += fmt::format("{}FactorTiles<{}>::Keys::kBytes", plus, factors.rank);
-    }
-    line("static constexpr u32 kQueryBytes = {};\nstatic constexpr u32 kKeyBytes = {};", query_bytes, key_bytes);
+  void fetches_pairs() {
+    if (!has_pair_tiles()) return;
+    std::vector<std::string> conditions;
+    for (const InputSpec& input : pair_inputs_)
+      conditions.push_back(fmt::format("{}::are_fetched(p.{}_input)", pair_tiles(input), input.name));
+    line("__device__ bool fetches_pairs() const {{ return {}; }}", fmt::join(conditions, " && "));
   }
-  void fetch_factors() {
+  [[nodiscard]] static std::string pair_tiles(const InputSpec& input) {
+    return fmt::format("PairTiles<{}>", cuda_element_type(input.dtype));
+  }
+
+  void query_bytes() {
+    std::vector<std::string> bytes;
+    for (const FactorTerm& factors : program_.factors)
+      bytes.push_back(fmt::format("FactorTiles<{}>::Queries::kBytes", factors.rank));
+    line("static constexpr u32 kQueryBytes = {};", fmt::join(bytes, " + "));
+  }
+
+  /// What the copy engine fetches, and when.
+  void fetch_tiles() {
+    if (!has_hopper_factors() && !has_pair_tiles()) return;
+    fetches_pairs();
+    std::vector<std::string> key_bytes;
     line("__device__ __forceinline__ void fetch_queries(Barrier& arrived) const {{");
     for (std::size_t i = 0; i < program_.factors.size(); ++i)
       line("storage.factors{0}.q.copy_from(p.factors{0}_q_map, arrived, block.q_start, block.head, block.batch);", i);
     line("}}\n__device__ __forceinline__ void fetch_keys(Barrier& arrived, int kv_start, int stage) const {{");
-    for (std::size_t i = 0; i < program_.factors.size(); ++i)
+    for (std::size_t i = 0; i < program_.factors.size(); ++i) {
       line("storage.factors{0}.k[stage].copy_from(p.factors{0}_k_map, arrived, kv_start, block.head, block.batch);", i);
-    line("}}\n");
+      key_bytes.push_back(fmt::format("FactorTiles<{}>::Keys::kBytes", program_.factors[i].rank));
+    }
+    if (has_pair_tiles()) {
+      line("if (fetches_pairs()) {{");
+      std::vector<std::string> pair_bytes;
+      for (std::size_t i = 0; i < pair_inputs_.size(); ++i) {
+        line("storage.{0}_tiles.fetch(stage, p.pairs{1}_map, arrived, block, kv_start);", pair_inputs_[i].name, i);
+        pair_bytes.push_back(pair_tiles(pair_inputs_[i]) + "::kBytes");
+      }
+      line("}}");
+      key_bytes.push_back(fmt::format("(fetches_pairs() ? {} : 0)", fmt::join(pair_bytes, " + ")));
+    }
+    line("}}");
+    line("__device__ __forceinline__ u32 key_bytes() const {{ return {}; }}\n", fmt::join(key_bytes, " + "));
   }
   void multiply_factors() {
     line("__device__ __forceinline__ void begin_with_factors(Scores& scores, int stage) const {{");
@@ -422,15 +453,20 @@ class BiasEmitter {
   void add() {
     if (!program_.has_score_terms() || (multiplies_slope() && !needs_columns())) return;
     line("__device__ __forceinline__ void add(Scores& scores, int kv_start, int stage) const {{");
+    copy_unfetched_pairs();
     if (adds_slope()) line("const float slope = {};", slope_of_scores());
     line("#pragma unroll\nfor (int n = 0; n < kScoreTiles; ++n) {{");
     if (needs_columns()) line("const int column = column_of_tile(n);");
     if (has_key_terms()) line("KeyTerms keys[2];\nstorage.key_terms.load_pair(keys, stage, column);");
     line("#pragma unroll\nfor (int slot = 0; slot < kRowSlots; ++slot) {{");
     if (has_row_terms()) line("const RowTerms& row = rows[slot];");
-    for (const InputSpec& input : pair_inputs_)
-      line("PairRows<{1}>::Value {0}_pair[2];\n{0}_rows.read({0}_pair, slot, kv_start + column);", input.name,
-           cuda_element_type(input.dtype));
+    for (const InputSpec& input : pair_inputs_) {
+      const std::string_view type = cuda_element_type(input.dtype);
+      if (has_pair_tiles())
+        line("PairTiles<{1}>::Value {0}_pair[2];\nstorage.{0}_tiles.read({0}_pair, stage, slot, n);", input.name, type);
+      else
+        line("PairRows<{1}>::Value {0}_pair[2];\n{0}_rows.read({0}_pair, slot, kv_start + column);", input.name, type);
+    }
     line("#pragma unroll\nfor (int c = 0; c < 2; ++c) {{");
     if (!hoisted_.key.empty()) line("const KeyTerms& key = keys[c];");
     text_ += score_statements_;
@@ -438,6 +474,14 @@ class BiasEmitter {
     if (adds_slope()) line("score = __fmaf_rn(slope, static_cast<float>(n * 8 + c), score);");
     if (const std::string sum = sum_of_score_terms(); !sum.empty()) line("score += {};", sum);
     line("}}\n}}\n}}\n}}\n");
+  }
+
+  void copy_unfetched_pairs() {
+    if (!has_pair_tiles()) return;
+    line("if (!fetches_pairs()) {{");
+    for (const InputSpec& input : pair_inputs_)
+      line("storage.{0}_tiles.copy_rows(stage, p.{0}_input, p, block, kv_start);", input.name);
+    line("}}");
   }
 
   /// A lane's keys of a tile are its first one and others at places that the compiler knows: the first one's part of

@@ -43,6 +43,7 @@ std::string parameters(const KernelPlan& plan) {
   if (is_hopper(plan)) text += "TensorMap q_map, k_map, v_map;\n";
   for (std::size_t i = 0; i < plan.fetched_factors.size(); ++i)
     text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
+  for (std::size_t i = 0; i < plan.fetched_pairs.size(); ++i) text += fmt::format("TensorMap pairs{}_map;\n", i);
   for (const char* name : {"q", "k", "v", "out"})
     text += codegen::operand_parameter(name, std::string_view(name) == "out");
   if (plan.config.log_sum_exp) text += "float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";

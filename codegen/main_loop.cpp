@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "codegen/operation_count.hpp"
 #include "codegen/shared_layout.hpp"
@@ -65,12 +66,17 @@ int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const B
   constexpr int kManyOperations = 96;
   constexpr int kIntermediates = 4;
   const bool both = !program.factors.empty() && program.has_score_terms();
+  // Measured at head dimension 64: two warpgroups 273 TFLOP/s, three 218; at 32 150 and 172.
+  constexpr int kPairTiles = 8;
+  const bool shares_badly = tile.pair_tiles && std::max(config.head_dim, config.head_dim_v) > 32;
   const bool is_long = operation_count(program.score) > kManyOperations;
-  return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0) + (is_long ? kIntermediates : 0);
+  return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0) + (is_long ? kIntermediates : 0) +
+         (shares_badly ? kPairTiles : 0);
 }
 
 /// Nothing where it does not fit into shared memory.
-std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& config, const BiasProgram& program) {
+std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& config, const BiasProgram& program,
+                            bool pair_tiles) {
   Tile tile{
       .block_q = 64 * candidate.warpgroups,
       .block_k = candidate.block_k,
@@ -78,6 +84,7 @@ std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& c
       .allowed_spill_bytes = candidate.allowed_spill_bytes + (program.visible.is_bounded() ? kSpillsOfKeyRange : 0),
       .reason = candidate.reason,
       .stages = candidate.stages,
+      .pair_tiles = pair_tiles,
       .pairs_blocks = config.causal && !program.visible.is_bounded()};
   for (const bool over : {false, true}) {
     tile.output_over_queries = over;
@@ -130,17 +137,20 @@ MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram
     return portable("factors computed in the kernel beside supplied ones are multiplied by mma.sync");
   for (const FactorTerm& factors : program.factors)
     if (auto reason = why_portable(factors, config.dtype)) return portable(*std::move(reason));
-  // 10 % slower there with windows, distances and dense biases, 12 % faster without a bias.
-  if (is_bound_by_instructions(config) && (program.has_score() || program.has_diagonal()))
+  // 10 % slower there with windows and distances, 12 % faster without a bias.
+  const std::vector<InputSpec> pairs = pair_inputs(config, program);
+  if (is_bound_by_instructions(config) && pairs.empty() && (program.has_score() || program.has_diagonal()))
     return portable(
         "head dimensions up to 16 with terms of each score are bound by instructions, and wgmma saves none");
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
   for (const Candidate& candidate : kCandidates) {
     if (head_dim > candidate.max_head_dim) continue;
-    auto tile = tile_of(candidate, config, program);
-    if (!tile || hopper_registers_of(config, *tile, program) > candidate.spare_registers) continue;
-    if (window_prefers_portable(config, *tile, program)) return portable("its tiles fit the window");
-    return {MainLoop::hopper, "wgmma fed by the copy engine", *std::move(tile)};
+    for (const bool pair_tiles : {true, false}) {
+      auto tile = tile_of(candidate, config, program, pair_tiles && !pairs.empty());
+      if (!tile || hopper_registers_of(config, *tile, program) > candidate.spare_registers) continue;
+      if (window_prefers_portable(config, *tile, program)) return portable("its tiles fit the window");
+      return {MainLoop::hopper, "wgmma fed by the copy engine", *std::move(tile)};
+    }
   }
   return portable("in the one for Hopper the bias fits neither shared memory nor registers");
 }

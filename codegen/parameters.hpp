@@ -5,8 +5,8 @@
 
 /// The kernel's one parameter, a struct that the emitter declares and the launcher fills. Both follow this order:
 ///
-///   q_map, k_map, v_map, then a q_map and a k_map for each of plan.fetched_factors
-///                       128 bytes each, which cuTensorMapEncodeTiled fills; in the main loop for Hopper alone
+///   q_map, k_map, v_map, then a q_map and a k_map for each of plan.fetched_factors and a map for each of
+///   plan.fetched_pairs  128 bytes each, which cuTensorMapEncodeTiled fills; in the main loop for Hopper alone
 ///   q, k, v, out        {pointer, batch stride, row stride, head stride} each; strides in elements
 ///   log_sum_exp         {pointer, batch stride, head stride}, only where the config asks for it
 ///   each plan.inputs    {pointer, batch stride, head stride, row stride}; 0 broadcasts. The row stride is that of the

@@ -49,6 +49,8 @@ KernelPlan plan(const AttentionConfig& config) {
   if (plan.main_loop == MainLoop::hopper)
     for (const codegen::FactorTerm& factors : program.factors)
       plan.fetched_factors.push_back({factors.q_input, factors.k_input});
+  if (plan.tile.pair_tiles)
+    for (const InputSpec& input : codegen::pair_inputs(resolved, program)) plan.fetched_pairs.push_back(input.name);
   plan.shared_bytes = plan.main_loop == MainLoop::hopper ? codegen::hopper_shared_bytes(resolved, plan.tile, program)
                                                          : codegen::shared_bytes(resolved, plan.tile, program);
   return plan;

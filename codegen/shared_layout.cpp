@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
+#include "codegen/inputs.hpp"
+#include "codegen/rewrite.hpp"
 #include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -31,7 +33,8 @@ class Layout {
 int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8) * 2; }
 
 constexpr int kSwizzledTileAlignment = 1024;
-constexpr int kRingBytes = 16;  ///< two barriers a slot
+constexpr int kPairStripBytes = 128;  ///< of a row of templates/hopper/pair_tiles.cuh
+constexpr int kRingBytes = 16;        ///< two barriers a slot
 
 /// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips, and then what its alignment adds.
 int swizzled_tile_bytes(int rows, int columns) {
@@ -61,6 +64,16 @@ std::vector<SharedTable> shared_tables(const BiasProgram& program) {
   };
   visit(program.hoisted.score);
   return tables;
+}
+
+std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program) {
+  std::vector<InputSpec> inputs = collect_inputs(config.bias, config.dtype);
+  std::erase_if(inputs, [&](const InputSpec& input) {
+    return input.kind != Op::pair_input || !any_node(program.score, [&](const ExprNode& node) {
+             return node.op == Op::pair_input && node.name == input.name;
+           });
+  });
+  return inputs;
 }
 
 int key_term_words(const BiasProgram& program) {
@@ -117,6 +130,10 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
   }
   if (program.has_slope_alone())
     factors.add(swizzled_tile_bytes(8, 16) + swizzled_tile_bytes(tile.block_k, 16), kSwizzledTileAlignment);
+  if (tile.pair_tiles)
+    for (const InputSpec& input : pair_inputs(config, program))
+      factors.add(tile.stages * tile.block_q * round_up(tile.block_k * size_of(input.dtype), kPairStripBytes),
+                  kSwizzledTileAlignment);
   layout.add(bias_layout(tile, tile.stages, program, factors));
   return layout.size();
 }

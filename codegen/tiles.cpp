@@ -141,7 +141,7 @@ int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProg
   int count = row_slots * static_cast<int>(program.hoisted.row.size());
   count += kTableAddress * static_cast<int>(shared_tables(program).size());
   for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
-    count += input.kind == Op::pair_input ? kPairRows : 0;
+    count += input.kind == Op::pair_input && !tile.pair_tiles ? kPairRows : 0;
   return count;
 }
 

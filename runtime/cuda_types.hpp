@@ -26,7 +26,9 @@ struct alignas(64) CUtensorMap {
 };
 
 // CUtensorMapDataType and the other choices of cuTensorMapEncodeTiled
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0;
 inline constexpr int CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1;
+inline constexpr int CU_TENSOR_MAP_DATA_TYPE_UINT32 = 2;
 inline constexpr int CU_TENSOR_MAP_INTERLEAVE_NONE = 0;
 inline constexpr int CU_TENSOR_MAP_SWIZZLE_32B = 1;
 inline constexpr int CU_TENSOR_MAP_SWIZZLE_64B = 2;

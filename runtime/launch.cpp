@@ -55,7 +55,8 @@ void require_arguments(const AttentionConfig& config, const AttentionArguments& 
 std::size_t tensor_map_bytes(const KernelPlan& plan) {
   if (plan.main_loop != MainLoop::hopper) return 0;
   return codegen::kTensorMapBytes *
-         (codegen::kTensorMaps + codegen::kTensorMapsOfFactors * plan.fetched_factors.size());
+         (codegen::kTensorMaps + codegen::kTensorMapsOfFactors * plan.fetched_factors.size() +
+          plan.fetched_pairs.size());
 }
 
 void require_few_inputs(const KernelPlan& plan) {

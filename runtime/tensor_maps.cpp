@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "codegen/parameters.hpp"
 #include "runtime/bias_tensors.hpp"
@@ -25,10 +26,22 @@ struct Strip {
   int swizzle;
 };
 
-Strip strip_of(int head_dim) {
+Strip strip_of_head(int head_dim) {
   if (head_dim <= 16) return {16, CU_TENSOR_MAP_SWIZZLE_32B};
   if (head_dim <= 32) return {32, CU_TENSOR_MAP_SWIZZLE_64B};
   return {64, CU_TENSOR_MAP_SWIZZLE_128B};
+}
+
+/// That of templates/hopper/pair_tiles.cuh.
+Strip strip_of_pairs(DType dtype) {
+  return {128 / static_cast<std::uint32_t>(size_of(dtype)), CU_TENSOR_MAP_SWIZZLE_128B};
+}
+
+int data_type_of(DType dtype) {
+  const int size = size_of(dtype);
+  return size == 1   ? CU_TENSOR_MAP_DATA_TYPE_UINT8
+         : size == 2 ? CU_TENSOR_MAP_DATA_TYPE_UINT16
+                     : CU_TENSOR_MAP_DATA_TYPE_UINT32;
 }
 
 /// A [batch, row, head, column] tensor as the engine counts: columns, rows, heads, batch items. A stride of 0
@@ -50,8 +63,8 @@ Extents extents_of(const InputSpec& spec, const TensorView& tensor, const Tensor
           .strides = {dimensions.row.stride, dimensions.head.stride, dimensions.batch.stride}};
 }
 
-void encode(const Driver& driver, std::string_view name, const TensorView& tensor, const Extents& extents, int rows,
-            CUtensorMap* map) {
+void encode(const Driver& driver, std::string_view name, const TensorView& tensor, const Extents& extents,
+            const Strip& strip, int rows, CUtensorMap* map) {
   std::array<std::uint64_t, 4> sizes{};
   std::array<std::uint64_t, 3> strides{};
   for (std::size_t i = 0; i < sizes.size(); ++i)
@@ -62,27 +75,52 @@ void encode(const Driver& driver, std::string_view name, const TensorView& tenso
       reject(name, tensor, "its strides must lie between 0 and 2^40 bytes; make the tensor contiguous");
     strides[i] = static_cast<std::uint64_t>(stride);
   }
-  const Strip strip = strip_of(static_cast<int>(extents.sizes[0]));
   const std::array<std::uint32_t, 4> box{strip.columns, static_cast<std::uint32_t>(rows), 1, 1};
   const std::array<std::uint32_t, 4> every{1, 1, 1, 1};
   driver.check(
-      driver.cuTensorMapEncodeTiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 4, tensor.data, sizes.data(), strides.data(),
+      driver.cuTensorMapEncodeTiled(map, data_type_of(tensor.dtype), 4, tensor.data, sizes.data(), strides.data(),
                                     box.data(), every.data(), CU_TENSOR_MAP_INTERLEAVE_NONE, strip.swizzle,
                                     CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
       "describe a tensor to the copy engine");
 }
 
-/// Of each of plan.fetched_factors.
-void encode_factors(const Driver& driver, const KernelPlan& plan, std::span<const BiasInput> inputs,
-                    const TensorView& q, CUtensorMap* map) {
+std::pair<const InputSpec&, const TensorView&> bound_input(const KernelPlan& plan, std::span<const BiasInput> inputs,
+                                                           const std::string& name) {
+  return {*std::ranges::find(plan.inputs, name, &InputSpec::name),
+          std::ranges::find(inputs, name, &BiasInput::name)->tensor};
+}
+
+/// Rows of heads: of q, k, v, d_out or factors.
+void encode_rows(const Driver& driver, std::string_view name, const TensorView& tensor, const Extents& extents,
+                 int rows, CUtensorMap* map) {
+  encode(driver, name, tensor, extents, strip_of_head(static_cast<int>(extents.sizes[0])), rows, map);
+}
+
+/// What PairTiles::are_fetched finds in the kernel.
+bool is_aligned_for_engine(const TensorView& tensor, const Extents& extents) {
+  constexpr std::int64_t kAlignment = 16;
+  const std::int64_t strides = extents.strides[0] | extents.strides[1] | extents.strides[2];
+  return strides >= 0 &&
+         ((reinterpret_cast<std::intptr_t>(tensor.data) | (strides * size_of(tensor.dtype))) & (kAlignment - 1)) == 0;
+}
+
+/// Of each of plan.fetched_factors, and each of plan.fetched_pairs that the engine can read.
+void encode_inputs(const Driver& driver, const KernelPlan& plan, std::span<const BiasInput> inputs, const TensorView& q,
+                   CUtensorMap* map) {
   const auto encode_input = [&](const std::string& name, int rows) {
-    const auto spec = std::ranges::find(plan.inputs, name, &InputSpec::name);
-    const auto input = std::ranges::find(inputs, name, &BiasInput::name);
-    encode(driver, name, input->tensor, extents_of(*spec, input->tensor, q), rows, map++);
+    const auto& [spec, tensor] = bound_input(plan, inputs, name);
+    encode_rows(driver, name, tensor, extents_of(spec, tensor, q), rows, map++);
   };
   for (const FactorInputs& factors : plan.fetched_factors) {
     encode_input(factors.q_input, plan.tile.block_q);
     encode_input(factors.k_input, plan.tile.block_k);
+  }
+  for (const std::string& name : plan.fetched_pairs) {
+    const auto& [spec, tensor] = bound_input(plan, inputs, name);
+    const Extents extents = extents_of(spec, tensor, q);
+    if (is_aligned_for_engine(tensor, extents))
+      encode(driver, name, tensor, extents, strip_of_pairs(tensor.dtype), plan.tile.block_q, map);
+    ++map;
   }
 }
 
@@ -93,21 +131,21 @@ void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const Atte
   static_assert(sizeof(CUtensorMap) == codegen::kTensorMapBytes);
   if (arguments.k.shape[1] == 0) return;  // nothing is read
   auto* map = reinterpret_cast<CUtensorMap*>(launch.parameters.data());
-  encode(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
-  encode(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
-  encode(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
-  encode_factors(driver, plan, arguments.bias_inputs, arguments.q, map);
+  encode_rows(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
+  encode_rows(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
+  encode_rows(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
+  encode_inputs(driver, plan, arguments.bias_inputs, arguments.q, map);
 }
 
 void encode_tensor_maps(const Driver& driver, const KernelPlan& plan, const BackwardArguments& arguments,
                         LaunchPlan& launch) {
   if (arguments.k.shape[1] == 0 || arguments.q.shape[1] == 0) return;  // nothing is read
   auto* map = reinterpret_cast<CUtensorMap*>(launch.parameters.data());
-  encode(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
-  encode(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
-  encode(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
-  encode(driver, "d_out", arguments.d_out, extents_of(arguments.d_out), plan.tile.block_q, map++);
-  encode_factors(driver, plan, arguments.bias_inputs, arguments.q, map);
+  encode_rows(driver, "q", arguments.q, extents_of(arguments.q), plan.tile.block_q, map++);
+  encode_rows(driver, "k", arguments.k, extents_of(arguments.k), plan.tile.block_k, map++);
+  encode_rows(driver, "v", arguments.v, extents_of(arguments.v), plan.tile.block_k, map++);
+  encode_rows(driver, "d_out", arguments.d_out, extents_of(arguments.d_out), plan.tile.block_q, map++);
+  encode_inputs(driver, plan, arguments.bias_inputs, arguments.q, map);
 }
 
 }  // namespace flashbias::runtime

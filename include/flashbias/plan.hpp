@@ -72,6 +72,7 @@ struct Tile {
 
   // Of the main loop for Hopper.
   int stages = 1;                    ///< tiles of keys under way
+  bool pair_tiles = false;           ///< inputs for each query and key pass through shared memory
   bool pairs_blocks = false;         ///< the longest rows of a head go with its shortest: causality makes them differ
   bool output_over_queries = false;  ///< in shared memory, where there is none for both
 };
@@ -93,6 +94,7 @@ struct KernelPlan {
   std::vector<TermPlan> terms;
   std::vector<InputSpec> inputs;              ///< in the order of the kernel's parameters
   std::vector<FactorInputs> fetched_factors;  ///< by the copy engine, each with a descriptor among the parameters
+  std::vector<std::string> fetched_pairs{};   ///< likewise, where their rows are aligned: inputs for each query and key
   std::vector<BackwardPass> passes{};         ///< in the order of their thread blocks
   std::vector<InputSpec> input_gradients{};   ///< of the backward pass, in the order of the kernel's parameters
   int shared_bytes = 0;                       ///< dynamic shared memory of a thread block

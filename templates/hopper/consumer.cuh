@@ -36,6 +36,7 @@ struct Consumer {
 
   // Each warp on its own: that it has finished tells nothing of the others.
   static __device__ __forceinline__ void release(Barrier& empty) {
+    __syncwarp();
     if (threadIdx.x % 32 == 0) empty.arrive();
   }
 
@@ -59,9 +60,10 @@ struct Consumer {
   // Once they are there: adds the bias and masks; what the producer fetched and wrote for their keys is then free.
   __device__ __forceinline__ void finish_scores(Scores& scores, const Block& block, const Bias& bias, int kv_start) {
     pin(scores[0]);
-    release(shared.keys.empty[keys.slot]);
+    if constexpr (!Bias::kAddsFetched) release(shared.keys.empty[keys.slot]);
     if constexpr (Bias::kPublishes && !Bias::kMultipliesPublished) shared.key_terms.full[keys.slot].wait(keys.parity);
     bias.add(scores, kv_start, keys.slot);
+    if constexpr (Bias::kAddsFetched) release(shared.keys.empty[keys.slot]);
     if constexpr (Bias::kPublishes) release(shared.key_terms.empty[keys.slot]);
     if (block.masks(kv_start)) mask_scores(scores, p, block, kv_start);
     keys.advance();

@@ -7,7 +7,9 @@
 struct HopperHooks {
   // Bytes of the tiles that the copy engine fetches together with the queries and with each tile of keys.
   static constexpr u32 kQueryBytes = 0;
-  static constexpr u32 kKeyBytes = 0;
+  __device__ u32 key_bytes() const { return 0; }
+  // Whether `add` reads what is fetched with the keys.
+  static constexpr bool kAddsFetched = false;
 
   __device__ void fetch_queries(Barrier&) const {}
   __device__ void fetch_keys(Barrier&, int /*kv_start*/, int /*stage*/) const {}

@@ -29,7 +29,7 @@ struct TileFetcher {
   __device__ __forceinline__ void fetch_keys(const Block& block, const Bias& bias, int kv_start) {
     Barrier& full = shared.keys.full[tiles.slot];
     shared.keys.empty[tiles.slot].wait(tiles.parity ^ 1);
-    full.arrive_and_expect(KeyTile::kBytes + Bias::kKeyBytes);
+    full.arrive_and_expect(KeyTile::kBytes + bias.key_bytes());
     bias.fetch_keys(full, kv_start, tiles.slot);
     shared.k[tiles.slot].copy_from(p.k_map, full, kv_start, block.head / p.heads_per_kv_head, block.batch);
   }

@@ -143,7 +143,8 @@ TEST_CASE("on Hopper the main loop is the one that was measured faster, with its
   CHECK(factors == MainLoop::portable);
   CHECK(of_factors == "factors of rank 9: the copy engine of Hopper fetches ranks that are multiples of 8");
   CHECK(choice({.head_dim = 16, .arch = hopper}).first == MainLoop::hopper);
-  CHECK(choice({.head_dim = 16, .bias = bias::dense(), .arch = hopper}).first == MainLoop::portable);
+  CHECK(choice({.head_dim = 16, .bias = bias::dense(), .arch = hopper}).first == MainLoop::hopper);
+  CHECK(choice({.head_dim = 16, .bias = bias::squared_distance(3), .arch = hopper}).first == MainLoop::portable);
   CHECK(choice({.head_dim = 64, .arch = hopper, .tile = TileShape{}}).first == MainLoop::portable);
   const auto window = [&](int side) {
     return choice({.head_dim = 64, .bias = bias::window_relative_position(side, side), .arch = hopper}).first;

@@ -213,9 +213,9 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, int data_type, unsigned rank, 
                                 const unsigned* /*element_strides*/, int /*interleave*/, int swizzle,
                                 int /*l2_promotion*/, int /*oob_fill*/) {
   emulator::TensorMap encoded{.address = static_cast<const std::byte*>(address),
-                              .element_bytes = 2,
+                              .element_bytes = 1U << data_type,
                               .swizzle = static_cast<emulator::Swizzle>(swizzle)};
-  if (rank != encoded.sizes.size() || data_type != CU_TENSOR_MAP_DATA_TYPE_UINT16) return kNotSupported;
+  if (rank != encoded.sizes.size() || data_type > CU_TENSOR_MAP_DATA_TYPE_UINT32) return kNotSupported;
   std::copy_n(sizes, rank, encoded.sizes.begin());
   std::copy_n(strides, rank - 1, encoded.strides.begin());
   std::copy_n(box, rank, encoded.box.begin());
