@@ -37,17 +37,25 @@ struct PairTiles {
   __device__ __forceinline__ void copy_rows(int stage, const Input<T>& input, const Parameters& p, const Block& block,
                                             int kv_start) {
     constexpr int kElements = 16 * kBlockK;
+    constexpr int kAtOnce = 8;  // of a lane: latency hides behind latency
     const int first_row = static_cast<int>(threadIdx.x) / 32 * 16;
     const int last_row = p.q_length - 1 - block.q_start;
     const int last_key = p.kv_length - 1 - kv_start;
     const T* tile = input.row(block.batch, block.head, block.q_start) + kv_start;
     __syncwarp();  // all have read what is there
-#pragma unroll 16
-    for (int i = threadIdx.x % 32; i < kElements; i += 32) {
-      const int row = first_row + i / kBlockK;
-      const int column = i % kBlockK;
-      const T value = tile[min(row, last_row) * input.row_stride + min(column, last_key)];
-      memcpy(bytes[stage] + offset(row, column), &value, kSize);
+#pragma unroll 1
+    for (int first = threadIdx.x % 32; first < kElements; first += 32 * kAtOnce) {
+      T values[kAtOnce];
+#pragma unroll
+      for (int n = 0; n < kAtOnce; ++n) {
+        const int i = first + 32 * n;
+        values[n] = tile[min(first_row + i / kBlockK, last_row) * input.row_stride + min(i % kBlockK, last_key)];
+      }
+#pragma unroll
+      for (int n = 0; n < kAtOnce; ++n) {
+        const int i = first + 32 * n;
+        memcpy(bytes[stage] + offset(first_row + i / kBlockK, i % kBlockK), &values[n], kSize);
+      }
     }
     __syncwarp();
   }
