@@ -101,6 +101,12 @@ std::string explain(const KernelPlan& plan) {
                         plan.passes.empty() ? ", read back once a tile: faster than a smaller tile" : "");
   if (plan.program && codegen::multiplies_slope(plan))
     text += "        what is linear in kv_index: slope x place of the key in its tile, by one more wgmma step\n";
+  if (!plan.fetched_pairs.empty())
+    text += fmt::format(
+        "        {} by the copy engine, a tile at a time, where all rows begin at multiples of 16 bytes; elsewhere "
+        "each "
+        "warp reads its own rows, which is slower\n",
+        fmt::join(plan.fetched_pairs, ", "));
   for (const BackwardPass& pass : plan.passes)
     text += fmt::format("pass:   rows of {}, which walk over the {}: gradients of {}\n",
                         pass.owns_keys ? "keys" : "queries", pass.owns_keys ? "queries" : "keys",
@@ -136,6 +142,7 @@ std::string explain_json(const KernelPlan& plan) {
                   {"query_in_registers", plan.tile.query_in_registers},
                   {"allowed_spill_bytes", plan.tile.allowed_spill_bytes},
                   {"reason", plan.tile.reason}};
+  json["fetched_pairs"] = plan.fetched_pairs;
   json["shared_bytes"] = plan.shared_bytes;
   json["terms"] = nlohmann::ordered_json::array();
   for (const TermPlan& term : plan.terms) {

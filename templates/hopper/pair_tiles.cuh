@@ -36,31 +36,34 @@ struct PairTiles {
   // Where it cannot: copies a warp's own rows of a tile.
   __device__ __forceinline__ void copy_rows(int stage, const Input<T>& input, const Parameters& p, const Block& block,
                                             int kv_start) {
-    constexpr int kElements = 16 * kBlockK;
-    constexpr int kAtOnce = 8;  // of a lane: latency hides behind latency
+    constexpr int kRowsAtOnce = 2;  // latency hides behind latency
+    constexpr int kColumns = (kBlockK + 31) / 32;
+    const int lane = threadIdx.x % 32;
     const int first_row = static_cast<int>(threadIdx.x) / 32 * 16;
     const int last_row = p.q_length - 1 - block.q_start;
-    const int last_key = p.kv_length - 1 - kv_start;
-    const T* tile = input.row(block.batch, block.head, block.q_start) + kv_start;
+    const int keys = min(kBlockK, p.kv_length - kv_start);
+    const T* tile = input.row(block.batch, block.head, block.q_start) + kv_start + lane;
     __syncwarp();  // all have read what is there
 #pragma unroll 1
-    for (int first = threadIdx.x % 32; first < kElements; first += 32 * kAtOnce) {
-      T values[kAtOnce];
+    for (int row = first_row; row < first_row + 16; row += kRowsAtOnce) {
+      T values[kRowsAtOnce][kColumns];
 #pragma unroll
-      for (int n = 0; n < kAtOnce; ++n) {
-        const int i = first + 32 * n;
-        values[n] = tile[min(first_row + i / kBlockK, last_row) * input.row_stride + min(i % kBlockK, last_key)];
+      for (int r = 0; r < kRowsAtOnce; ++r) {
+        const T* source = tile + min(row + r, last_row) * input.row_stride;
+#pragma unroll
+        for (int n = 0; n < kColumns; ++n)
+          if (lane + 32 * n < keys) values[r][n] = source[32 * n];
       }
 #pragma unroll
-      for (int n = 0; n < kAtOnce; ++n) {
-        const int i = first + 32 * n;
-        memcpy(bytes[stage] + offset(first_row + i / kBlockK, i % kBlockK), &values[n], kSize);
-      }
+      for (int r = 0; r < kRowsAtOnce; ++r)
+#pragma unroll
+        for (int n = 0; n < kColumns; ++n)
+          if (lane + 32 * n < keys) memcpy(bytes[stage] + offset(row + r, lane + 32 * n), &values[r][n], kSize);
     }
     __syncwarp();
   }
 
-  // Values of a row slot's query at the two columns of a tile that this lane holds; beyond the last key, any.
+  // Values of a row slot's query at the two columns of a tile that this lane holds; beyond the last key, anything.
   __device__ __forceinline__ void read(Value (&pair)[2], int stage, int slot, int tile) const {
     T values[2];
     memcpy(values, bytes[stage] + offset(row_of_slot(slot), column_of_tile(tile)), sizeof(values));

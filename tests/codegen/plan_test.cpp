@@ -153,6 +153,15 @@ TEST_CASE("on Hopper the main loop is the one that was measured faster, with its
   CHECK(window(12) == MainLoop::portable);
 }
 
+TEST_CASE("a plan tells which inputs the copy engine fetches, and what it cannot fetch") {
+  const KernelPlan dense = plan_of(bias::dense() + bias::pair_input("mask", DType::u8) * 2);
+  CHECK(dense.tile.pair_tiles);
+  CHECK(dense.fetched_pairs == std::vector<std::string>{"bias", "mask"});
+  CHECK(explain(dense).find("bias, mask by the copy engine, a tile at a time, where all rows begin at multiples of 16 "
+                            "bytes") != std::string::npos);
+  CHECK(plan({.head_dim = 64, .bias = bias::dense(), .arch = Arch{80}}).fetched_pairs.empty());
+}
+
 TEST_CASE("a plan tells what the tensor cores do with a slope") {
   const auto told = [](Arch arch) {
     return explain(plan({.head_dim = 64, .bias = bias::alibi(), .causal = true, .arch = arch}))

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "codegen/parameters.hpp"
 #include "flashbias/jit.hpp"
@@ -147,6 +149,48 @@ TEST_CASE("the copy engine is told of each tensor: columns, rows, heads, batch i
     const RecordedCalls calls;
     launch.kernel.launch(launch.arguments, nullptr);
     CHECK(calls.names() == std::vector<std::string>{"cuCtxGetDevice", "cuLaunchKernel"});
+  }
+}
+
+TEST_CASE("the copy engine is told of a dense bias whose rows it can read, shared by the batch or not") {
+  const CurrentDevice device(kHopper);
+  Launch launch;
+  launch.kernel = jit::get({.head_dim = D, .bias = bias::dense(), .arch = Arch{90}});
+  REQUIRE(launch.kernel.plan().fetched_pairs == std::vector<std::string>{"bias"});
+  TensorView& bias = launch.inputs[0].tensor;
+  launch.inputs[0].name = "bias";
+  constexpr std::int64_t kPitch = 72;  // of 16-byte pieces; Nk is not
+  bias = TensorView::contiguous(address(0x5000), DType::f16, {1, H, Nq, Nk});
+  bias.strides[2] = kPitch;
+  bias.strides[1] = Nq * kPitch;
+  const RecordedCalls calls;
+  const auto described = [&] {
+    const std::int64_t before = calls.count("cuTensorMapEncodeTiled");
+    launch.kernel.launch(launch.arguments, nullptr);
+    return calls.count("cuTensorMapEncodeTiled") - before - 3;
+  };
+  SUBCASE("aligned rows") {
+    CHECK(described() == 1);
+    EncodedTensorMap map{};
+    std::memcpy(&map, last_launch().parameters.data() + 3 * codegen::kTensorMapBytes, sizeof(map));
+    CHECK(map.address == address(0x5000));
+    CHECK(map.sizes == std::array<std::uint64_t, 4>{Nk, Nq, H, B});
+    CHECK(map.strides == std::array<std::uint64_t, 3>{kPitch * 2, Nq * kPitch * 2, 0});
+    const auto rows = static_cast<std::uint32_t>(launch.kernel.plan().tile.block_q);
+    CHECK(map.box == std::array<std::uint32_t, 4>{64, rows, 1, 1});
+    CHECK(map.swizzle == runtime::CU_TENSOR_MAP_SWIZZLE_128B);
+  }
+  SUBCASE("rows that begin anywhere") {
+    bias = TensorView::contiguous(address(0x5000), DType::f16, {1, H, Nq, Nk});
+    CHECK(described() == 0);
+  }
+  SUBCASE("a pointer that is not aligned") {
+    bias.data = address(0x5002);
+    CHECK(described() == 0);
+  }
+  SUBCASE("rows from the last to the first") {
+    bias.strides[2] = -kPitch;
+    CHECK(described() == 0);
   }
 }
 
