@@ -1,6 +1,6 @@
 """Errors of gradients against float64, beside those of torch's own attention with the bias as a matrix. Needs a GPU.
 
-    python3 bench/gradient_accuracy.py [--json FILE]
+    python3 bench/gradient_accuracy.py [--bias dense] [--json FILE]
 
 For every bias, head dimension, dtype and mask: the relative error (in the 2-norm) of each gradient by flashbias and by
 torch.nn.functional.scaled_dot_product_attention, which is given the bias as a matrix of the operands' dtype. Both have the
@@ -9,7 +9,6 @@ FLASHBIAS_LIBRARY names the shared library, that of build/ otherwise.
 """
 
 import argparse
-import concurrent.futures
 import itertools
 import pathlib
 import sys
@@ -89,6 +88,9 @@ class Dense:
         return bias
 
 
+BIASES = (Alibi(), LowRank(), Distance(), RelativePosition(), Dense())
+
+
 def gradients(function, tensors, d_out):
     """Of all tensors, in float64."""
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}
@@ -124,15 +126,15 @@ def errors(bias, head_dim, dtype, causal):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--bias", default="", help="those alone whose text begins with it, such as dense")
     parser.add_argument("--json", help="write the results here, with the device and the commit")
     options = parser.parse_args()
     results = {**results_file.head(torch.cuda.get_device_name(), torch.__version__), "rows": []}
     ratios = []
-    cases = list(itertools.product((Alibi(), LowRank(), Distance(), RelativePosition(), Dense()), (16, 64, 128, 192),
-                                   (torch.float16, torch.bfloat16), (True, False)))
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # nearly all of the time goes into compiling kernels
-        all_errors = pool.map(lambda case: errors(*case), cases)
-    for (bias, head_dim, dtype, causal), found in zip(cases, all_errors):
+    biases = [bias for bias in BIASES if bias.text.startswith(options.bias)]
+    for bias, head_dim, dtype, causal in itertools.product(biases, (16, 64, 128, 192), (torch.float16, torch.bfloat16),
+                                                           (True, False)):
+        found = errors(bias, head_dim, dtype, causal)
         title = f"{bias.text} D={head_dim} {str(dtype).split('.')[-1]}{' causal' if causal else ''}"
         texts = [f"{name} {ours:.1e}/{theirs:.1e}" for name, (ours, theirs) in found.items()]
         worst = max(ours / theirs for ours, theirs in found.values())

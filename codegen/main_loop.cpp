@@ -68,7 +68,8 @@ int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const B
   const bool both = !program.factors.empty() && program.has_score_terms();
   // Measured at head dimension 64: two warpgroups 273 TFLOP/s, three 218; at 32 150 and 172.
   constexpr int kPairTiles = 8;
-  const bool shares_badly = tile.pair_tiles && std::max(config.head_dim, config.head_dim_v) > 32;
+  const bool shares_badly = tile.pair_tiles && (std::max(config.head_dim, config.head_dim_v) > 32 ||
+                                                key_term_words(program) > 0 || pair_inputs(config, program).size() > 1);
   const bool is_long = operation_count(program.score) > kManyOperations;
   return registers_of(config, tile, program) + (both ? kTermsBesideFactors : 0) + (is_long ? kIntermediates : 0) +
          (shares_badly ? kPairTiles : 0);

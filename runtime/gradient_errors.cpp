@@ -5,8 +5,10 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <span>
+#include <vector>
 
 #include "flashbias/error.hpp"
 #include "flashbias/reference.hpp"
@@ -32,11 +34,10 @@ void for_each_element(const TensorView& tensor, Action action) {
   }
 }
 
-/// dout in f32, each number changed by up to half a unit in the last place of a dtype of 16 bits; the same on every
-/// call.
-std::vector<float> shaken(const TensorView& dout, DType dtype) {
+/// dout in f32, each number changed by up to half a unit in the last place of a dtype of 16 bits; the same for a seed.
+std::vector<float> shaken(const TensorView& dout, DType dtype, std::uint64_t seed) {
   const double half_unit = dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
-  std::mt19937_64 random(0);
+  std::mt19937_64 random(seed);
   std::uniform_real_distribution<> change(-half_unit, half_unit);
   std::vector<float> numbers;
   for_each_element(dout, [&](std::int64_t offset) {
@@ -58,24 +59,37 @@ void require_shape_of(const Array& exact, const std::string& name, const TensorV
                                                        to_string(computed), fmt::join(exact.shape, ", ")));
 }
 
-/// `changed`: the exact gradient of the changed dout.
-GradientError error_of(const std::string& name, const TensorView& computed, const Array& exact, const Array& changed,
-                       DType dtype) {
+/// One change of few numbers may by chance change a gradient by little: of them, the mean of many counts.
+std::uint64_t changes_of(const TensorView& dout) {
+  constexpr std::int64_t kNumbers = 4096;
+  constexpr std::int64_t kMostChanges = 16;
+  const std::int64_t numbers = dout.shape[0] * dout.shape[1] * dout.shape[2] * dout.shape[3];
+  return static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(kNumbers / std::max<std::int64_t>(numbers, 1), 1, kMostChanges));
+}
+
+/// `changed`: the exact gradients of the changed douts.
+GradientError error_of(const std::string& name, const TensorView& computed, const Array& exact,
+                       const std::vector<Gradients>& changed, DType dtype) {
   require_shape_of(exact, name, computed);
   double error = 0;
   double rounding = 0;
   double change = 0;
   std::size_t n = 0;
   for_each_element(computed, [&](std::int64_t offset) {
-    const double value = exact.numbers.at(n);
-    const double other = changed.numbers.at(n++);
+    const std::size_t i = n++;
+    const double value = exact.numbers.at(i);
     const double actual = read_element(computed, offset);
     if (std::isnan(value) && std::isnan(actual)) return;
     error += std::pow(actual - value, 2);
     rounding += std::pow(round_to(dtype, value) - value, 2);
-    change += std::pow(other - value, 2);
+    for (const Gradients& gradients : changed)
+      change += std::pow(gradient_of(name, gradients).numbers.at(i) - value, 2) / static_cast<double>(changed.size());
   });
-  return {.name = name, .error = std::sqrt(error), .inevitable = std::sqrt(std::max(rounding, change))};
+  return {.name = name,
+          .error = std::sqrt(error),
+          .inevitable = std::sqrt(std::max(rounding, change)),
+          .numbers = static_cast<std::int64_t>(n)};
 }
 
 }  // namespace
@@ -87,14 +101,17 @@ std::vector<GradientError> gradient_errors(const AttentionConfig& config, const 
   for (const auto& [name, unused] : computed)
     if (name != "q" && name != "k" && name != "v") inputs.push_back(name);
   const Gradients exact = gradients(config, q, k, v, bias_inputs, softmax_scale, dout, inputs);
-  std::vector<float> changed = shaken(dout, config.dtype);
-  const TensorView changed_dout = TensorView::contiguous(
-      changed.data(), DType::f32, {dout.shape[0], dout.shape[1], dout.shape[2], dout.shape[3]}, dout.device);
-  const Gradients others = gradients(config, q, k, v, bias_inputs, softmax_scale, changed_dout, inputs);
+  std::vector<Gradients> others;
+  for (std::uint64_t seed = 0; seed < changes_of(dout); ++seed) {
+    std::vector<float> changed = shaken(dout, config.dtype, seed);
+    const TensorView changed_dout = TensorView::contiguous(
+        changed.data(), DType::f32, {dout.shape[0], dout.shape[1], dout.shape[2], dout.shape[3]}, dout.device);
+    others.push_back(gradients(config, q, k, v, bias_inputs, softmax_scale, changed_dout, inputs));
+  }
 
   std::vector<GradientError> errors;
   for (const auto& [name, gradient] : computed)
-    errors.push_back(error_of(name, gradient, gradient_of(name, exact), gradient_of(name, others), config.dtype));
+    errors.push_back(error_of(name, gradient, gradient_of(name, exact), others, config.dtype));
   return errors;
 }
 
