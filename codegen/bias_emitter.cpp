@@ -315,10 +315,13 @@ class BiasEmitter {
     if (!has_hopper_factors() && !has_pair_tiles()) return;
     fetches_pairs();
     std::vector<std::string> key_bytes;
-    line("__device__ __forceinline__ void fetch_queries(Barrier& arrived) const {{");
-    for (std::size_t i = 0; i < program_.factors.size(); ++i)
-      line("storage.factors{0}.q.copy_from(p.factors{0}_q_map, arrived, block.q_start, block.head, block.batch);", i);
-    line("}}\n__device__ __forceinline__ void fetch_keys(Barrier& arrived, int kv_start, int stage) const {{");
+    if (has_hopper_factors()) {
+      line("__device__ __forceinline__ void fetch_queries(Barrier& arrived) const {{");
+      for (std::size_t i = 0; i < program_.factors.size(); ++i)
+        line("storage.factors{0}.q.copy_from(p.factors{0}_q_map, arrived, block.q_start, block.head, block.batch);", i);
+      line("}}");
+    }
+    line("__device__ __forceinline__ void fetch_keys(Barrier& arrived, int kv_start, int stage) const {{");
     for (std::size_t i = 0; i < program_.factors.size(); ++i) {
       line("storage.factors{0}.k[stage].copy_from(p.factors{0}_k_map, arrived, kv_start, block.head, block.batch);", i);
       key_bytes.push_back(fmt::format("FactorTiles<{}>::Keys::kBytes", program_.factors[i].rank));
@@ -331,7 +334,7 @@ class BiasEmitter {
         pair_bytes.push_back(pair_tiles(pair_inputs_[i]) + "::kBytes");
       }
       line("}}");
-      key_bytes.push_back(fmt::format("(fetches_pairs() ? {} : 0)", fmt::join(pair_bytes, " + ")));
+      key_bytes.push_back(fmt::format("(fetches_pairs() ? {} : 0u)", fmt::join(pair_bytes, " + ")));
     }
     line("}}");
     line("__device__ __forceinline__ u32 key_bytes() const {{ return {}; }}\n", fmt::join(key_bytes, " + "));

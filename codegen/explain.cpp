@@ -105,7 +105,7 @@ std::string explain(const KernelPlan& plan) {
     text += fmt::format(
         "        {} by the copy engine, a tile at a time, where all rows begin at multiples of 16 bytes; elsewhere "
         "each "
-        "warp reads its own rows, which is slower\n",
+        "warp reads its own rows, which takes up to four times as long\n",
         fmt::join(plan.fetched_pairs, ", "));
   for (const BackwardPass& pass : plan.passes)
     text += fmt::format("pass:   rows of {}, which walk over the {}: gradients of {}\n",

@@ -73,6 +73,7 @@ std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProg
              return node.op == Op::pair_input && node.name == input.name;
            });
   });
+  std::ranges::sort(inputs, {}, &InputSpec::name);  // however the bias was written
   return inputs;
 }
 

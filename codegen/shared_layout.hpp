@@ -13,7 +13,7 @@ struct SharedTable {
 };
 [[nodiscard]] std::vector<SharedTable> shared_tables(const BiasProgram& program);
 
-/// Inputs for each query and key that scores read.
+/// Inputs for each query and key that scores read, by name.
 [[nodiscard]] std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program);
 
 /// 4-byte numbers a key that the hoisted score keeps in shared memory.

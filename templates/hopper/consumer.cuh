@@ -36,7 +36,7 @@ struct Consumer {
 
   // Each warp on its own: that it has finished tells nothing of the others.
   static __device__ __forceinline__ void release(Barrier& empty) {
-    __syncwarp();
+    __syncwarp();  // all lanes have read
     if (threadIdx.x % 32 == 0) empty.arrive();
   }
 

@@ -154,11 +154,12 @@ TEST_CASE("on Hopper the main loop is the one that was measured faster, with its
 }
 
 TEST_CASE("a plan tells which inputs the copy engine fetches, and what it cannot fetch") {
-  const KernelPlan dense = plan_of(bias::dense() + bias::pair_input("mask", DType::u8) * 2);
+  const KernelPlan dense = plan_of(bias::dense() + bias::pair_input("a_mask", DType::u8) * 2);
   CHECK(dense.tile.pair_tiles);
-  CHECK(dense.fetched_pairs == std::vector<std::string>{"bias", "mask"});
-  CHECK(explain(dense).find("bias, mask by the copy engine, a tile at a time, where all rows begin at multiples of 16 "
-                            "bytes") != std::string::npos);
+  CHECK(dense.fetched_pairs == std::vector<std::string>{"a_mask", "bias"});
+  CHECK(
+      explain(dense).find("a_mask, bias by the copy engine, a tile at a time, where all rows begin at multiples of 16 "
+                          "bytes") != std::string::npos);
   CHECK(plan({.head_dim = 64, .bias = bias::dense(), .arch = Arch{80}}).fetched_pairs.empty());
 }
 
