@@ -8,6 +8,7 @@
 
 #include "codegen/cuda_expression.hpp"
 #include "codegen/cuda_types.hpp"
+#include "codegen/hopper_hooks_emitter.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/terms_emitter.hpp"
@@ -58,7 +59,7 @@ class BiasEmitter {
   /// Anything for each tile of keys.
   [[nodiscard]] bool publishes() const { return has_key_terms() || program_.has_diagonal() || program_.split_factors; }
   /// Instead of reading their rows where they are.
-  [[nodiscard]] bool has_pair_tiles() const { return plan_.tile.pair_tiles && !pair_inputs_.empty(); }
+  [[nodiscard]] bool has_pair_tiles() const { return plan_.tile.pair_tiles; }
   [[nodiscard]] bool has_row_offset() const { return program_.needs_row_offset(plan_.config); }
   [[nodiscard]] bool is_empty() const { return !has_factors() && !program_.has_score_terms() && !has_row_offset(); }
 
@@ -81,7 +82,7 @@ class BiasEmitter {
     }
     if (program_.split_factors)
       line("#include \"{}split_factors.cuh\"\n#include \"published_keys.cuh\"", is_hopper() ? "hopper/" : "");
-    if (may_scale_queries()) line("#include \"hopper/scale_rows.cuh\"");
+    if (is_hopper() && may_scale_queries(plan_)) line("#include \"hopper/scale_rows.cuh\"");
     if (multiplies_slope()) line("#include \"hopper/slope_products.cuh\"");
     if (has_key_terms()) line("#include \"key_terms.cuh\"");
     if (program_.has_diagonal()) line("#include \"diagonals.cuh\"");
@@ -216,7 +217,7 @@ class BiasEmitter {
       line("SplitFactors<{}, {}> split_factors;", program_.split_factors->rank(), program_.split_factors->parts);
     if (multiplies_slope()) line("SlopeProducts slope;");
     if (has_pair_tiles())
-      for (const InputSpec& input : pair_inputs_) line("{} {}_tiles;", pair_tiles(input), input.name);
+      for (const InputSpec& input : pair_inputs_) line("{} {}_tiles;", pair_tiles_type(input), input.name);
     if (has_key_terms()) line("KeyTermColumns<KeyTerms> key_terms;");
     if (program_.has_diagonal()) line("Diagonals diagonals;");
     for (const SharedTable& table : tables_) line("SharedTable<{}> {}_table;", table.entries, table.name);
@@ -227,9 +228,8 @@ class BiasEmitter {
     line("struct Bias : BiasHooks {{");
     storage();
     if (publishes()) line("static constexpr bool kPublishes = true;");
-    if (has_pair_tiles()) line("static constexpr bool kAddsFetched = true;");
     if (loads_queries()) line("static constexpr bool kLoadsQueries = true;");
-    if (has_hopper_factors()) query_bytes();
+    if (is_hopper()) text_ += emit_hopper_constants(plan_);
     line("const Parameters& p;\nconst Block& block;\nStorage& storage;");
     if (has_head_terms()) line("HeadTerms head;");
     if (has_row_terms()) line("RowTerms rows[kRowSlots];");
@@ -241,13 +241,8 @@ class BiasEmitter {
     line("");
     constructor();
     load_queries();
-    if (is_hopper()) fetch_tiles();
-    if (has_hopper_factors()) {
-      multiply_factors();
-      scale_queries();
-    }
     if (is_hopper()) {
-      multiply_terms();
+      text_ += emit_hopper_hooks(plan_);
     } else {
       load_keys();
       accumulate();
@@ -281,105 +276,6 @@ class BiasEmitter {
   [[nodiscard]] bool has_hopper_factors() const { return is_hopper() && !program_.factors.empty(); }
   [[nodiscard]] bool loads_queries() const {
     return !tables_.empty() || program_.split_factors || (has_factors() && !is_hopper()) || multiplies_slope();
-  }
-
-  /// Where the default softmax scale is a power of two, by which 16-bit numbers are multiplied exactly; the descriptors
-  /// of more steps in one group of products than these would spill.
-  [[nodiscard]] bool may_scale_queries() const {
-    constexpr int kMostFactorSteps = 4;
-    const int head_dim = plan_.config.head_dim;
-    return has_hopper_factors() && program_.factor_steps() <= kMostFactorSteps &&
-           (head_dim == 16 || head_dim == 64 || head_dim == 256);
-  }
-
-  void fetches_pairs() {
-    if (!has_pair_tiles()) return;
-    std::vector<std::string> conditions;
-    for (const InputSpec& input : pair_inputs_)
-      conditions.push_back(fmt::format("{}::are_fetched(p.{}_input)", pair_tiles(input), input.name));
-    line("__device__ bool fetches_pairs() const {{ return {}; }}", fmt::join(conditions, " && "));
-  }
-  [[nodiscard]] static std::string pair_tiles(const InputSpec& input) {
-    return fmt::format("PairTiles<{}>", cuda_element_type(input.dtype));
-  }
-
-  void query_bytes() {
-    std::vector<std::string> bytes;
-    for (const FactorTerm& factors : program_.factors)
-      bytes.push_back(fmt::format("FactorTiles<{}>::Queries::kBytes", factors.rank));
-    line("static constexpr u32 kQueryBytes = {};", fmt::join(bytes, " + "));
-  }
-
-  /// What the copy engine fetches, and when.
-  void fetch_tiles() {
-    if (!has_hopper_factors() && !has_pair_tiles()) return;
-    fetches_pairs();
-    std::vector<std::string> key_bytes;
-    if (has_hopper_factors()) {
-      line("__device__ __forceinline__ void fetch_queries(Barrier& arrived) const {{");
-      for (std::size_t i = 0; i < program_.factors.size(); ++i)
-        line("storage.factors{0}.q.copy_from(p.factors{0}_q_map, arrived, block.q_start, block.head, block.batch);", i);
-      line("}}");
-    }
-    line("__device__ __forceinline__ void fetch_keys(Barrier& arrived, int kv_start, int stage) const {{");
-    for (std::size_t i = 0; i < program_.factors.size(); ++i) {
-      line("storage.factors{0}.k[stage].copy_from(p.factors{0}_k_map, arrived, kv_start, block.head, block.batch);", i);
-      key_bytes.push_back(fmt::format("FactorTiles<{}>::Keys::kBytes", program_.factors[i].rank));
-    }
-    if (has_pair_tiles()) {
-      line("if (fetches_pairs()) {{");
-      std::vector<std::string> pair_bytes;
-      for (std::size_t i = 0; i < pair_inputs_.size(); ++i) {
-        line("storage.{0}_tiles.fetch(stage, p.pairs{1}_map, arrived, block, kv_start);", pair_inputs_[i].name, i);
-        pair_bytes.push_back(pair_tiles(pair_inputs_[i]) + "::kBytes");
-      }
-      line("}}");
-      key_bytes.push_back(fmt::format("(fetches_pairs() ? {} : 0u)", fmt::join(pair_bytes, " + ")));
-    }
-    line("}}");
-    line("__device__ __forceinline__ u32 key_bytes() const {{ return {}; }}\n", fmt::join(key_bytes, " + "));
-  }
-  void multiply_factors() {
-    line("__device__ __forceinline__ void begin_with_factors(Scores& scores, int stage) const {{");
-    line("pin(scores[0]);\nbegin_products();");
-    for (std::size_t i = 0; i < program_.factors.size(); ++i)
-      line("storage.factors{}.multiply(scores, stage, {});", i, i == 0);
-    line("commit_products();\nwait_for_products<0>();\npin(scores[0]);");
-    line("scale_scores(scores, p.inverse_softmax_scale);\n}}");
-    if (!may_scale_queries()) return;
-    line("__device__ __forceinline__ void add_factors(Scores& scores, int stage) const {{");
-    for (std::size_t i = 0; i < program_.factors.size(); ++i)
-      line("storage.factors{}.multiply(scores, stage, false);", i);
-    line("}}\n");
-  }
-  /// Scores count what is 1 in the bias as `score_unit`.
-  void scale_queries() {
-    if (!may_scale_queries()) {
-      line("__device__ float score_unit() const {{ return p.inverse_softmax_scale; }}");
-      line("static __device__ bool adds_factors(const Parameters&) {{ return false; }}\n");
-      return;
-    }
-    line("__device__ float score_unit() const {{ return adds_factors(p) ? 1.0f : p.inverse_softmax_scale; }}");
-    line(
-        "static __device__ bool adds_factors(const Parameters& p) {{ return "
-        "is_power_of_two_up_to_one(p.softmax_scale); }}");
-    line(
-        "template <class Tile>\n__device__ __forceinline__ void scale_queries(Tile& queries) const {{\n"
-        "scale_rows(queries, p.softmax_scale);\n}}");
-    line(
-        "__device__ float multiplier(const Parameters& p) const {{\n"
-        "return adds_factors(p) ? kLog2E : p.softmax_scale * kLog2E;\n}}\n");
-  }
-
-  /// Products that are added to q k^T in its units.
-  void multiply_terms() {
-    if (!multiplies_slope() && !program_.split_factors) return;
-    if (program_.split_factors) line("static constexpr bool kMultipliesPublished = true;");
-    line("__device__ __forceinline__ void multiply_terms(Scores& scores, int {}) const {{",
-         program_.split_factors ? "stage" : "/*stage*/");
-    if (multiplies_slope()) line("storage.slope.multiply(scores);");
-    if (program_.split_factors) line("storage.split_factors.multiply(scores, stage);");
-    line("}}\n");
   }
 
   void load_queries() {

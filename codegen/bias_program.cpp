@@ -1,5 +1,8 @@
 #include "codegen/bias_program.hpp"
 
+#include <algorithm>
+
+#include "codegen/inputs.hpp"
 #include "codegen/passes/passes.hpp"
 #include "codegen/rewrite.hpp"
 
@@ -52,6 +55,17 @@ bool BiasProgram::needs_row_offset(const AttentionConfig& config) const {
 
 BiasProgram lower_bias(const AttentionConfig& config) {
   return run_passes(config, [](const Pass&, const BiasForm&) {});
+}
+
+std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program) {
+  std::vector<InputSpec> inputs = collect_inputs(config.bias, config.dtype);
+  std::erase_if(inputs, [&](const InputSpec& input) {
+    return input.kind != Op::pair_input || !any_node(program.score, [&](const ExprNode& node) {
+             return node.op == Op::pair_input && node.name == input.name;
+           });
+  });
+  std::ranges::sort(inputs, {}, &InputSpec::name);  // however the bias was written
+  return inputs;
 }
 
 Expr kv_origin() { return computed_value("kv_origin", bias::kv_index()); }

@@ -49,6 +49,9 @@ struct BiasProgram {
 /// can serve.
 [[nodiscard]] BiasProgram lower_bias(const AttentionConfig& config);
 
+/// Inputs for each query and key that scores read, by name.
+[[nodiscard]] std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program);
+
 /// The key position that a thread block counts kv_index from, so that numbers stay small where they matter: the last
 /// key it sees where the slope is positive, else the first.
 [[nodiscard]] Expr kv_origin();

@@ -147,7 +147,8 @@ MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram
   for (const Candidate& candidate : kCandidates) {
     if (head_dim > candidate.max_head_dim) continue;
     for (const bool pair_tiles : {true, false}) {
-      auto tile = tile_of(candidate, config, program, pair_tiles && !pairs.empty());
+      if (pair_tiles && pairs.empty()) continue;
+      auto tile = tile_of(candidate, config, program, pair_tiles);
       if (!tile || hopper_registers_of(config, *tile, program) > candidate.spare_registers) continue;
       if (window_prefers_portable(config, *tile, program)) return portable("its tiles fit the window");
       return {MainLoop::hopper, "wgmma fed by the copy engine", *std::move(tile)};

@@ -4,8 +4,6 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
-#include "codegen/inputs.hpp"
-#include "codegen/rewrite.hpp"
 #include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -66,17 +64,6 @@ std::vector<SharedTable> shared_tables(const BiasProgram& program) {
   return tables;
 }
 
-std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program) {
-  std::vector<InputSpec> inputs = collect_inputs(config.bias, config.dtype);
-  std::erase_if(inputs, [&](const InputSpec& input) {
-    return input.kind != Op::pair_input || !any_node(program.score, [&](const ExprNode& node) {
-             return node.op == Op::pair_input && node.name == input.name;
-           });
-  });
-  std::ranges::sort(inputs, {}, &InputSpec::name);  // however the bias was written
-  return inputs;
-}
-
 int key_term_words(const BiasProgram& program) {
   return static_cast<int>(program.hoisted.key.size()) + (program.has_key_column() ? 1 : 0);
 }
@@ -114,21 +101,15 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
     layout.add(256, 128);
   layout.add(kRingBytes * (1 + 3 * tile.stages), 8);
   Layout factors;
-  for (const FactorTerm& term : program.factors) {
-    Layout tiles;
-    tiles.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
-    for (int stage = 0; stage < tile.stages; ++stage)
-      tiles.add(swizzled_tile_bytes(tile.block_k, term.rank), kSwizzledTileAlignment);
-    factors.add(tiles);
-  }
-  if (program.split_factors) {
-    const int columns = program.split_factors->columns();
+  const auto add_factors = [&](int columns) {
     Layout tiles;
     tiles.add(swizzled_tile_bytes(tile.block_q, columns), kSwizzledTileAlignment);
     for (int stage = 0; stage < tile.stages; ++stage)
       tiles.add(swizzled_tile_bytes(tile.block_k, columns), kSwizzledTileAlignment);
     factors.add(tiles);
-  }
+  };
+  for (const FactorTerm& term : program.factors) add_factors(term.rank);
+  if (program.split_factors) add_factors(program.split_factors->columns());
   if (program.has_slope_alone())
     factors.add(swizzled_tile_bytes(8, 16) + swizzled_tile_bytes(tile.block_k, 16), kSwizzledTileAlignment);
   if (tile.pair_tiles)

@@ -13,9 +13,6 @@ struct SharedTable {
 };
 [[nodiscard]] std::vector<SharedTable> shared_tables(const BiasProgram& program);
 
-/// Inputs for each query and key that scores read, by name.
-[[nodiscard]] std::vector<InputSpec> pair_inputs(const AttentionConfig& config, const BiasProgram& program);
-
 /// 4-byte numbers a key that the hoisted score keeps in shared memory.
 [[nodiscard]] int key_term_words(const BiasProgram& program);
 

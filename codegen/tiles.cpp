@@ -10,7 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "codegen/inputs.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/window.hpp"
 #include "flashbias/error.hpp"
@@ -140,8 +139,7 @@ int registers_of(const AttentionConfig& config, const Tile& tile, const BiasProg
   const int row_slots = tile.block_q / (8 * tile.warps);
   int count = row_slots * static_cast<int>(program.hoisted.row.size());
   count += kTableAddress * static_cast<int>(shared_tables(program).size());
-  for (const InputSpec& input : collect_inputs(config.bias, config.dtype))
-    count += input.kind == Op::pair_input && !tile.pair_tiles ? kPairRows : 0;
+  if (!tile.pair_tiles) count += kPairRows * static_cast<int>(pair_inputs(config, program).size());
   return count;
 }
 
