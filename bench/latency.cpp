@@ -19,6 +19,7 @@
 #include "runtime/driver.hpp"
 #include "runtime/launch.hpp"
 #include "runtime/loaded_kernel.hpp"
+#include "runtime/tensor_maps.hpp"
 
 namespace flashbias {
 namespace {
@@ -84,7 +85,8 @@ void hits_and_launches() {
   resolved.arch = jit::current_arch();
   const jit::CachedCubin cubin = jit::get_cubin(resolved);
   const runtime::LoadedKernel loaded(driver, cubin.cubin.image, cubin.plan);
-  const runtime::LaunchPlan launch = runtime::prepare_launch(cubin.plan, arguments, 0);
+  runtime::LaunchPlan launch = runtime::prepare_launch(cubin.plan, arguments, 0);
+  if (cubin.plan.main_loop == MainLoop::hopper) runtime::encode_tensor_maps(driver, cubin.plan, arguments, launch);
   const auto synchronize = [&] { driver.check(driver.cuCtxSynchronize(), "synchronize"); };
   // Fewer calls than the stream's queue holds, so that no launch waits for the GPU.
   constexpr int kCalls = 200;
