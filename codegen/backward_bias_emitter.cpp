@@ -25,16 +25,16 @@ constexpr const char* kNothing =
     "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
     "bool valid) {{}}\n}};\n\n";
 
-std::vector<Expr> scores_of(const BackwardProgram& program) {
-  std::vector<Expr> scores = {program.bias};
+std::vector<Expr> derivatives_of(const BackwardProgram& program) {
+  std::vector<Expr> values;
   for (const InputGradient& gradient : program.gradients) {
-    scores.insert(scores.end(), gradient.components.begin(), gradient.components.end());
+    values.insert(values.end(), gradient.components.begin(), gradient.components.end());
     for (const TableRead& read : gradient.reads) {
-      scores.push_back(read.coefficient);
-      scores.push_back(read.index);
+      values.push_back(read.coefficient);
+      values.push_back(read.index);
     }
   }
-  return scores;
+  return values;
 }
 
 bool adds_in_shared_memory(const InputSpec& table) { return table.dims <= kMaxEntriesInSharedMemory; }
@@ -62,8 +62,11 @@ std::string terms_text(const char* type, const char* function, const char* comme
 }  // namespace
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
-    : hoisted_(hoist(scores_of(program))), factors_(program.factors), wanted_(gradient_names(config).inputs) {
-  auto next = hoisted_.scores.begin() + 1;
+    : hoisted_(hoist(program.bias, derivatives_of(program))),
+      factors_(program.factors),
+      wanted_(gradient_names(config).inputs),
+      sees_a_range_(program.visible.is_bounded()) {
+  auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
     const auto count = static_cast<std::ptrdiff_t>(gradient.components.size() + 2 * gradient.reads.size());
     gradients_.push_back({gradient.input, {next, next + count}});
@@ -79,12 +82,21 @@ int BackwardBias::table_entries() const {
 }
 
 std::string BackwardBias::bias() const {
-  const CudaExpression code = to_cuda(hoisted_.scores.front(), kScope);
-  return fmt::format(
-      "// The bias of a score.\n__device__ __forceinline__ float bias_of(const Parameters& p, const Block& block, "
-      "const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index) {{\n{}return "
-      "{};\n}}\n\n",
-      code.statements, code.value);
+  const auto function = [](const char* comment, const char* name, const char* parameters, const Expr& expr) {
+    const CudaExpression code = to_cuda(expr, kScope);
+    return fmt::format(
+        "// {}\n__device__ __forceinline__ float {}(const Parameters& p, const Block& block, const HeadTerms& head, "
+        "{}) {{\n{}return {};\n}}\n",
+        comment, name, parameters, code.statements, code.value);
+  };
+  return fmt::format("constexpr bool kHasKeyBias = {};\nconstexpr bool kHasScoreBias = {};\n\n",
+                     !is_zero(hoisted_.bias.key), !is_zero(hoisted_.bias.score)) +
+         function("The bias of a score is what its query adds, ...", "query_bias", "int q_index, int kv_origin",
+                  hoisted_.bias.query) +
+         function("... what its key adds ...", "key_bias", "int kv_index, int kv_origin", hoisted_.bias.key) +
+         function("... and what both do together.", "score_bias",
+                  "const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index", hoisted_.bias.score) +
+         "\n";
 }
 
 std::string BackwardBias::query_gradients() const {

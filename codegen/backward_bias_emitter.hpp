@@ -17,12 +17,13 @@ class BackwardBias {
   /// Of templates/backward/factors.cuh.
   [[nodiscard]] std::string emit_factors() const;
   /// Of templates/backward/hopper/factors.cuh.
-  [[nodiscard]] std::string emit_hopper_factors() const;
+  [[nodiscard]] std::string emit_hopper_factors(bool keys_add_to_queries) const;
 
-  // 4-byte numbers in shared memory: of a query or key that is a column, and of all tables whose gradients are added up
-  // there.
+  // 4-byte numbers in shared memory: of a query or key that is a column, of the keys that a query does not see, and of
+  // all tables whose gradients are added up there.
   [[nodiscard]] int query_words() const { return static_cast<int>(hoisted_.row.size()); }
   [[nodiscard]] int key_words() const { return static_cast<int>(hoisted_.key.size()); }
+  [[nodiscard]] int hidden_words() const { return sees_a_range_ ? 2 : 1; }
   [[nodiscard]] int table_entries() const;
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
@@ -37,12 +38,14 @@ class BackwardBias {
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
+  [[nodiscard]] std::string query_factor_shares() const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
 
   HoistedScores hoisted_;
   std::vector<Emitted> gradients_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;
+  bool sees_a_range_;  ///< of keys; or else the first so many
 };
 
 }  // namespace flashbias::codegen

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "codegen/backward_bias_emitter.hpp"
+#include "codegen/backward_planner.hpp"
 #include "codegen/backward_program.hpp"
 #include "codegen/cuda_types.hpp"
 #include "codegen/main_loop.hpp"
@@ -25,6 +26,7 @@ std::string parameters(const KernelPlan& plan) {
     text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
   for (const char* name : {"q", "k", "v", "out", "d_out"}) text += operand_parameter(name, false);
   for (const char* name : {"d_q", "d_k", "d_v"}) text += operand_parameter(name, true);
+  if (adds_to_queries(plan)) text += "float* d_q_sums;  // of all tiles of queries: see QuerySums\n";
   text += "const float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", cuda_element_type(input.dtype), input.name);
@@ -34,7 +36,9 @@ std::string parameters(const KernelPlan& plan) {
       "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
       "softmax_scale, inverse_softmax_scale;\n";
   if (is_hopper(plan))
-    text += "int statistics_blocks;  // that find what the passes need of each query row\nint first_block;\n";
+    text +=
+        "int statistics_blocks;  // that find what the passes need of each query row\nint all_q_tiles;  // of all heads"
+        "\nint unused, first_block;\n";
   return text + "};\n";
 }
 
@@ -72,6 +76,7 @@ std::string passes(const KernelPlan& plan) {
                                             : fmt::format("{}(p, shared, index).run()", pass_type(pass));
     text += fmt::format("if (index < p.{0}) return {1};\nindex -= p.{0};\n", blocks, run);
   }
+  if (adds_to_queries(plan)) text += "QuerySums::store(p, index);\n";
   return text + "}\n";
 }
 
@@ -92,7 +97,9 @@ std::string emit_backward(const KernelPlan& plan) {
     return inline_templates("backward/backward.cuh", choices);
   }
   choices["hopper/products.cuh"] = emit_backward_products(plan, program.factors);
-  choices["backward/hopper/factors.cuh"] = bias.emit_hopper_factors();
+  choices["backward/hopper/factors.cuh"] = bias.emit_hopper_factors(adds_to_queries(plan));
+  choices["backward/hopper/shares.cuh"] =
+      include_line(adds_to_queries(plan) ? "backward/hopper/shares_of_keys.cuh" : "backward/hopper/shares_none.cuh");
   choices["backward/hopper/passes.cuh"] = passes(plan);
   return inline_templates("backward/hopper/backward.cuh", choices);
 }

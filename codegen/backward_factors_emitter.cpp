@@ -65,7 +65,7 @@ std::string BackwardBias::emit_factors() const {
          gradients("KeyFactorGradients", &FactorTerm::k_input);
 }
 
-std::string BackwardBias::emit_hopper_factors() const {
+std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
   Texts texts;
   std::string bytes = "0";
   for (std::size_t i = 0; i < factors_.size(); ++i) {
@@ -89,20 +89,44 @@ std::string BackwardBias::emit_hopper_factors() const {
       add += fmt::format("factors{0}.add(gradients, columns.factors{0});\n", i);
       write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
     }
-    return gradients_text(type, members, fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\n", pin),
-                          "const LeftOperand& gradients, const Factors& columns", add, write);
+    return gradients_text(
+        type, members,
+        fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\ntemplate <class Gradients>\n", pin),
+        "const Gradients& gradients, const Factors& columns", add, write);
   };
   constexpr const char* kFetch = "(const Parameters& p, Barrier& arrived, int start, int head, int batch)";
   return fmt::format(
-             "#include \"backward/bias.cuh\"\n#include \"backward/hopper/factor_gradient.cuh\"\n\n"
+             "#include \"backward/bias.cuh\"\n#include \"backward/hopper/factor_gradient.cuh\"\n{}\n"
              "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n"
              "static constexpr u32 kBytes = {};\n\n{}\n__device__ __forceinline__ void fetch_queries{} {{\n{}}}\n"
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
-             bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
+             keys_add_to_queries ? "#include \"backward/hopper/query_share.cuh\"\n" : "", bytes, texts.members, kFetch,
+             texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
-         gradients("KeyFactorGradients", &FactorTerm::k_input);
+         gradients("KeyFactorGradients", &FactorTerm::k_input) + (keys_add_to_queries ? query_factor_shares() : "");
+}
+
+std::string BackwardBias::query_factor_shares() const {
+  std::string members;
+  std::string pin;
+  std::string add;
+  std::string write;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    if (!is_wanted(factors_[i].q_input)) continue;
+    members += fmt::format("QueryFactorShare<{}> factors{};\n", factors_[i].rank, i);
+    pin += fmt::format("factors{}.pin_sums();\n", i);
+    add += fmt::format("factors{0}.add(gradients, keys.factors{0}, accumulate);\n", i);
+    write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].q_input);
+  }
+  return fmt::format(
+      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\n{}\n__device__ __forceinline__ void "
+      "pin_sums() {{\n{}}}\n"
+      "__device__ __forceinline__ void add(const GradientTile& gradients, const Factors& keys, bool accumulate) {{\n"
+      "{}}}\n__device__ __forceinline__ void write(const Parameters& p, int batch, int head, int start, int end) const "
+      "{{\n{}}}\n}};\n",
+      members, pin, add, write);
 }
 
 }  // namespace flashbias::codegen

@@ -97,8 +97,23 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
                                              " bytes of shared memory of " + to_string(config.arch));
 }
 
+/// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
+/// not fit one, or where inputs of the bias need sums over the keys of each query that it does not make.
+std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
+  const GradientNames names = gradient_names(plan.config);
+  const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
+  if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
+  for (const InputSpec& input : names.inputs)
+    if (input.kind != Op::key_input &&
+        std::ranges::find(bias.factor_terms(), input.name, &FactorTerm::q_input) == bias.factor_terms().end())
+      return std::nullopt;
+  BackwardPass pass = *std::ranges::find_if(plan.passes, is_of_keys);
+  pass.adds_to_queries = true;
+  return pass;
+}
+
 /// As many stages as shared memory holds.
-std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const BackwardBias& bias) {
+std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const BackwardBias& bias, bool adds_to_queries) {
   Tile tile{.block_q = 64,
             .block_k = 64,
             .warps = 8,
@@ -107,7 +122,8 @@ std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const Backward
             .reason = "each of two warpgroups keeps the gradients of 64 rows in registers",
             .columns_at_once = 64};
   for (tile.stages = kMaxStages; tile.stages >= 2; --tile.stages)
-    if (hopper_backward_shared_bytes(config, tile, bias) <= shared_bytes_limit(config.arch)) return tile;
+    if (hopper_backward_shared_bytes(config, tile, bias, adds_to_queries) <= shared_bytes_limit(config.arch))
+      return tile;
   return std::nullopt;
 }
 
@@ -136,7 +152,11 @@ std::optional<std::string> why_portable_backward(const KernelPlan& plan, const B
 
 void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
   std::optional<std::string> obstacle = why_portable_backward(plan, bias);
-  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias);
+  if (!obstacle)
+    if (const std::optional<BackwardPass> pass = shared_pass(plan, bias);
+        pass && hopper_tile_of(plan.config, bias, true))
+      plan.passes = {*pass};
+  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, adds_to_queries(plan));
   if (!tile) {
     plan.main_loop_reason = obstacle.value_or("in the one for Hopper the bias does not fit shared memory");
     plan.tile = tile_of(plan.config, bias);
@@ -146,12 +166,16 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
   plan.main_loop = MainLoop::hopper;
   plan.main_loop_reason = "wgmma fed by the copy engine";
   plan.tile = *tile;
-  plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias);
+  plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias, adds_to_queries(plan));
   for (const FactorTerm& factors : bias.factor_terms())
     plan.fetched_factors.push_back({factors.q_input, factors.k_input});
 }
 
 }  // namespace
+
+bool adds_to_queries(const KernelPlan& plan) {
+  return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
+}
 
 void plan_backward(KernelPlan& plan) {
   AttentionConfig& config = plan.config;

@@ -7,4 +7,7 @@ namespace flashbias::codegen {
 /// Completes a plan whose config is valid and resolved, of the backward direction.
 void plan_backward(KernelPlan& plan);
 
+/// Whether the gradient of q is added up by passes that own keys.
+[[nodiscard]] bool adds_to_queries(const KernelPlan& plan);
+
 }  // namespace flashbias::codegen

@@ -52,7 +52,9 @@ class Lowerer {
     for (std::size_t i = 0; i < addends_.size(); ++i) lower(i);
     require_few_dims(sum_, config_.dtype);
     causal_ = config_.causal || is_causal(program_.visible);
-    program_.bias = write_out_dots(simplify(sum_, causal_));
+    program_.bias = split_sides(simple(sum_));
+    for (TermPlan& term : program_.terms)
+      if (term.lowering == Lowering::registers && is_zero(split_sides(simple(term.expression)).score)) explain_sides(term);
     for (const InputSpec& input : gradient_names(config_).inputs)
       if (reads(sum_, input.name)) program_.gradients.push_back(gradient_of(input));
     return std::move(program_);
@@ -79,6 +81,13 @@ class Lowerer {
         {addend, Lowering::registers, "evaluated in f32 for each score, together with its derivatives"});
   }
 
+  [[nodiscard]] Expr simple(const Expr& expr) const { return write_out_dots(simplify(expr, causal_)); }
+
+  static void explain_sides(TermPlan& term) {
+    term.lowering = Lowering::key_column;
+    term.reason = "the key's part is added to its scores, the query's to what is subtracted for the log-sum-exp";
+  }
+
   void add(const Expr& addend) { sum_ = is_zero(sum_) ? addend : sum_ + addend; }
 
   /// Of a product of two inputs that nothing else in the bias reads.
@@ -96,8 +105,7 @@ class Lowerer {
     if (input.kind == Op::table) {
       for (const TableRead& read : table_reads(sum_, input.name))
         if (!dependence(read.coefficient).query_only() || !dependence(read.index).query_only())
-          gradient.reads.push_back(
-              {write_out_dots(simplify(read.coefficient, causal_)), simplify(read.index, causal_)});
+          gradient.reads.push_back({simple(read.coefficient), simplify(read.index, causal_)});
       return gradient;
     }
     for (int c = 0; c < (input.kind == Op::pair_input ? 1 : input.dims); ++c)

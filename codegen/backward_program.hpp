@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/backward_sides.hpp"
 #include "codegen/derivative.hpp"
 #include "codegen/key_range.hpp"
 #include "codegen/term_lowering.hpp"
@@ -22,7 +23,7 @@ struct InputGradient {
 struct BackwardProgram {
   std::vector<TermPlan> terms;           ///< the addends of the bias as typed
   KeyRange visible;                      ///< what follows counts for keys inside it; the others are hidden
-  Expr bias;                             ///< also what the softmax ignores: the log-sum-exp counts it
+  BiasSides bias;                        ///< also what the softmax ignores: the log-sum-exp counts it
   std::vector<FactorTerm> factors;       ///< beside it: products that run on the tensor cores
   std::vector<InputGradient> gradients;  ///< of inputs of `bias`
 };

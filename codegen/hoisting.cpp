@@ -100,10 +100,13 @@ HoistedScore hoist(const BiasProgram& program) {
   return out;
 }
 
-HoistedScores hoist(const std::vector<Expr>& scores) {
+HoistedScores hoist(const BiasSides& bias, const std::vector<Expr>& values) {
   HoistedScores out;
   Hoister hoister(out);
-  for (const Expr& score : scores) out.scores.push_back(hoister.hoist_all(score));
+  out.bias = {.query = hoister.hoist_uniform(bias.query),
+              .key = hoister.hoist_uniform(bias.key),
+              .score = hoister.hoist_all(bias.score)};
+  for (const Expr& value : values) out.values.push_back(hoister.hoist_all(value));
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/backward_sides.hpp"
 #include "flashbias/bias.hpp"
 
 namespace flashbias::codegen {
@@ -32,12 +33,13 @@ struct BiasProgram;
 /// What can be computed less often in the program's score, key column, diagonal and key factors.
 [[nodiscard]] HoistedScore hoist(const BiasProgram& program);
 
-/// Several values of a score that share what is computed ahead.
+/// Several values of a score, and what is computed once a query or key, that share what is computed ahead.
 struct HoistedScores {
   std::vector<HoistedValue> head, row, key;  ///< as of HoistedScore
-  std::vector<Expr> scores;                  ///< in their order
+  BiasSides bias;                            ///< its sides of head values
+  std::vector<Expr> values;                  ///< in their order
 };
 
-[[nodiscard]] HoistedScores hoist(const std::vector<Expr>& scores);
+[[nodiscard]] HoistedScores hoist(const BiasSides& bias, const std::vector<Expr>& values);
 
 }  // namespace flashbias::codegen

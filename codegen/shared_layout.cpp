@@ -48,6 +48,15 @@ Layout bias_layout(const Tile& tile, int stages, const BiasProgram& program, Lay
   return layout;
 }
 
+/// What belongs to columns of a backward pass: shifts of queries, keys that they do not see, terms of queries; shifts
+/// and terms of keys.
+void add_columns(Layout& layout, int stages, const Tile& tile, const BackwardBias& bias) {
+  constexpr int kShiftsOfQuery = 2;
+  constexpr int kShiftsOfKey = 1;
+  for (const int words : {kShiftsOfQuery, bias.hidden_words(), bias.query_words(), kShiftsOfKey, bias.key_words()})
+    layout.add(stages * std::max(1, 4 * words * tile.block_q), words > 0 ? 8 : 1);
+}
+
 }  // namespace
 
 std::vector<SharedTable> shared_tables(const BiasProgram& program) {
@@ -121,7 +130,6 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
 }
 
 int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias) {
-  constexpr int kStatisticsBytes = 8;
   Layout layout;
   Layout side;
   for (const int head_dim : {config.head_dim, config.head_dim_v}) side.add(tile_bytes(tile.block_q, head_dim), 16);
@@ -130,14 +138,13 @@ int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const
   side.add(factors);
   layout.add(side);
   layout.add(side);
-  for (const int words : {bias.query_words(), bias.key_words()})
-    layout.add(std::max(1, 4 * words * tile.block_q), words > 0 ? 4 : 1);
-  layout.add(kStatisticsBytes * tile.block_q, 4);
+  add_columns(layout, 1, tile, bias);
   layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
   return layout.size();
 }
 
-int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias) {
+int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias,
+                                 bool adds_to_queries) {
   constexpr int kRowsOfWarpgroup = 64;
   Layout tokens;
   for (const int head_dim : {config.head_dim, config.head_dim_v})
@@ -146,9 +153,12 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
     tokens.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
   Layout layout;
   for (int i = 0; i < 16 * tile.warps / kRowsOfWarpgroup + tile.stages; ++i) layout.add(tokens);
-  for (int i = 0; i < 2; ++i) layout.add(4 * tile.stages * tile.block_q, 8);
-  for (const int words : {bias.query_words(), bias.key_words()})
-    layout.add(tile.stages * std::max(1, 4 * words * tile.block_q), words > 0 ? 4 : 1);
+  if (adds_to_queries)
+    layout.add(2 * (16 * tile.warps / kRowsOfWarpgroup) * swizzled_tile_bytes(tile.block_k, tile.block_q),
+               kSwizzledTileAlignment);
+  else
+    layout.add(1, 1);
+  add_columns(layout, tile.stages, tile, bias);
   layout.add(kRingBytes * (1 + tile.stages), 8);
   layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
   return layout.size();

@@ -27,6 +27,6 @@ struct SharedTable {
 
 /// The same of its main loop for Hopper.
 [[nodiscard]] int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile,
-                                               const BackwardBias& bias);
+                                               const BackwardBias& bias, bool adds_to_queries);
 
 }  // namespace flashbias::codegen

@@ -7,7 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/backward_planner.hpp"
 #include "codegen/bias_program.hpp"
+#include "codegen/parameters.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -66,16 +68,26 @@ class Wgmma {
   std::vector<Accumulators> accumulators_;
 };
 
-std::string scores_product(const Wgmma& wgmma) {
+/// How an operand in shared memory runs along it.
+enum class Along { columns, rows };
+
+/// Of two operands in shared memory.
+std::string shared_product(const char* name, const char* what, const Wgmma& wgmma, Along a, Along b) {
   const int first = wgmma.operands();
   return fmt::format(
-      "// d = (accumulate ? d : 0) + a b^T, with columns of a and b running along their rows in shared memory.\n"
-      "__device__ __forceinline__ void multiply_scores({}, unsigned long long a, unsigned long long b,\n"
+      "// d = (accumulate ? d : 0) + {}.\n"
+      "__device__ __forceinline__ void {}({}, unsigned long long a, unsigned long long b,\n"
       "bool accumulate) {{\n"
       "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
-      "\"{} {}, \"\n\"%{}, %{}, accumulate, 1, 1, 0, 0;\\n\"\n\"}}\"\n"
+      "\"{} {}, \"\n\"%{}, %{}, accumulate, 1, 1, {}, {};\\n\"\n\"}}\"\n"
       ": {}\n: \"l\"(a), \"l\"(b), \"r\"(static_cast<u32>(accumulate)));\n}}\n",
-      wgmma.parameters(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1, wgmma.outputs());
+      what, name, wgmma.parameters(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1,
+      a == Along::rows ? 1 : 0, b == Along::rows ? 1 : 0, wgmma.outputs());
+}
+
+std::string scores_product(const Wgmma& wgmma) {
+  return shared_product("multiply_scores", "a b^T, with columns of a and b running along their rows in shared memory",
+                        wgmma, Along::columns, Along::columns);
 }
 
 /// What is added to scores, in a type of its own.
@@ -145,6 +157,19 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
       "#include \"hopper/wgmma.cuh\"\n\n" + scores_product(Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}));
   for (const int count : columns)
     text += "\n" + output_product("multiply_output", kOutput, Wgmma(config.dtype, {{"d", count / 8}}), true);
+  if (!adds_to_queries(plan)) return text;
+  std::set<int> summed = {config.head_dim};
+  for (const FactorTerm& term : factors) summed.insert(term.rank);
+  std::set<int> shares;
+  for (const int count : summed) {
+    shares.insert(query_share_columns(count));
+    text += "\n" + shared_product("multiply_output",
+                                  "a b, with columns of a along its rows in shared memory, and rows of b along its own",
+                                  Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}), Along::columns, Along::rows);
+  }
+  for (const int count : shares)
+    text += "\n" + shared_product("multiply_transposed", "a^T b, with rows of a and b along those of shared memory",
+                                  Wgmma(config.dtype, {{"d", count / 8}}), Along::rows, Along::rows);
   return text;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/backward_planner.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/parameters.hpp"
 #include "flashbias/error.hpp"
@@ -96,6 +97,8 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
 }
 
+constexpr int kWarpgroupThreads = 128;
+
 std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
 
 }  // namespace
@@ -128,6 +131,9 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
         sizes.batch * sizes.heads * count_tiles(sizes.q_length, codegen::statistics_rows(threads, config.head_dim_v));
   for (const BackwardPass& pass : plan.passes)
     phases[pass.owns_keys ? 1 : 2] += pass.owns_keys ? key_blocks : query_blocks;
+  const std::int64_t all_q_tiles = sizes.batch * sizes.heads * count_tiles(sizes.q_length, plan.tile.block_q);
+  const bool adds_to_queries = codegen::adds_to_queries(plan);
+  if (adds_to_queries) phases[2] = count_tiles(2 * all_q_tiles, threads / kWarpgroupThreads);
   const std::int64_t blocks = phases[0] + phases[1] + phases[2];
   require_at_most("the number of thread blocks", blocks, kMaxBlocks);
 
@@ -145,6 +151,12 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   parameters.append_operand(operand_gradient(arguments, arguments.q, "q", config, device));
   parameters.append_operand(operand_gradient(arguments, arguments.k, "k", config, device));
   parameters.append_operand(operand_gradient(arguments, arguments.v, "v", config, device));
+  if (adds_to_queries) {
+    launch.workspace_bytes = static_cast<std::size_t>(all_q_tiles) * static_cast<std::size_t>(plan.tile.block_q) * 2 *
+                             static_cast<std::size_t>(codegen::query_share_columns(config.head_dim)) * sizeof(float);
+    launch.workspace_parameter = launch.parameter_bytes;
+    parameters.append(std::uint64_t{0});
+  }
   parameters.append(arguments.log_sum_exp.data, arguments.log_sum_exp.strides[0], arguments.log_sum_exp.strides[1]);
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
   for (const InputSpec& input : plan.input_gradients)
@@ -161,8 +173,13 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
                              .key_blocks = static_cast<std::int32_t>(key_blocks),
                              .softmax_scale = scale,
                              .inverse_softmax_scale = 1 / scale,
-                             .statistics_blocks = static_cast<std::int32_t>(phases[0])});
+                             .statistics_blocks = static_cast<std::int32_t>(phases[0]),
+                             .all_q_tiles = static_cast<std::int32_t>(all_q_tiles)});
   return launch;
+}
+
+void set_workspace(LaunchPlan& launch, const void* workspace) {
+  std::memcpy(launch.parameters.data() + launch.workspace_parameter, &workspace, sizeof(workspace));
 }
 
 void set_first_block(LaunchPlan& launch, std::uint32_t block) {

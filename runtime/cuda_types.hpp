@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 
 #include "flashbias/kernel.hpp"
 
@@ -20,6 +21,20 @@ using CUevent = struct CUevent_st*;
 using CUgraph = struct CUgraph_st*;
 using CUgraphExec = struct CUgraphExec_st*;
 
+using CUmemoryPool = struct CUmemPoolHandle_st*;
+
+/// Of a memory pool.
+struct CUmemPoolProps {
+  int allocation_type = 0;
+  int handle_types = 0;
+  int location_type = 0;
+  int location_id = 0;
+  void* security_attributes = nullptr;
+  std::size_t max_size = 0;  ///< 0: as much as there is
+  unsigned short usage = 0;
+  std::array<unsigned char, 54> reserved{};
+};
+
 /// How the copy engine addresses a tensor; opaque.
 struct alignas(64) CUtensorMap {
   std::array<unsigned char, 128> bytes;
@@ -35,6 +50,11 @@ inline constexpr int CU_TENSOR_MAP_SWIZZLE_64B = 2;
 inline constexpr int CU_TENSOR_MAP_SWIZZLE_128B = 3;
 inline constexpr int CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3;
 inline constexpr int CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0;
+
+// CUmemAllocationType, CUmemLocationType, CUmemPool_attribute
+inline constexpr int CU_MEM_ALLOCATION_TYPE_PINNED = 1;
+inline constexpr int CU_MEM_LOCATION_TYPE_DEVICE = 1;
+inline constexpr int CU_MEMPOOL_ATTR_RELEASE_THRESHOLD = 4;
 
 // CUresult
 inline constexpr CUresult CUDA_SUCCESS = 0;

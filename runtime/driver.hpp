@@ -87,6 +87,14 @@ class Driver {
   CUresult (*cuMemsetD8Async)(CUdeviceptr to, unsigned char value, std::size_t size,
                               CUstream stream) = library_.symbol("cuMemsetD8Async");
 
+  CUresult (*cuMemPoolCreate)(CUmemoryPool* pool,
+                              const CUmemPoolProps* properties) = library_.symbol("cuMemPoolCreate");
+  CUresult (*cuMemPoolSetAttribute)(CUmemoryPool pool, int attribute,
+                                    void* value) = library_.symbol("cuMemPoolSetAttribute");
+  CUresult (*cuMemAllocFromPoolAsync)(CUdeviceptr* pointer, std::size_t size, CUmemoryPool pool,
+                                      CUstream stream) = library_.symbol("cuMemAllocFromPoolAsync");
+  CUresult (*cuMemFreeAsync)(CUdeviceptr pointer, CUstream stream) = library_.symbol("cuMemFreeAsync");
+
   CUresult (*cuStreamCreate)(CUstream* stream, unsigned flags) = library_.symbol("cuStreamCreate");
   CUresult (*cuStreamDestroy)(CUstream stream) = library_.symbol("cuStreamDestroy_v2");
   CUresult (*cuStreamSynchronize)(CUstream stream) = library_.symbol("cuStreamSynchronize");

@@ -1,12 +1,14 @@
 #include "flashbias/kernel.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "runtime/device.hpp"
 #include "runtime/kernel_impl.hpp"
 #include "runtime/launch.hpp"
 #include "runtime/problem_sizes.hpp"
 #include "runtime/tensor_maps.hpp"
+#include "runtime/workspace.hpp"
 
 namespace flashbias {
 
@@ -38,6 +40,11 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
   if (launch.blocks == 0) return;
   if (impl_->plan.main_loop != MainLoop::hopper) return loaded.launch(launch, device, stream);
   runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
+  std::optional<runtime::Workspace> workspace;
+  if (launch.workspace_bytes > 0) {
+    workspace.emplace(driver, device, launch.workspace_bytes, stream);
+    runtime::set_workspace(launch, workspace->data());
+  }
   std::uint32_t first = 0;
   for (const std::uint32_t blocks : launch.phases) {
     runtime::set_first_block(launch, first);

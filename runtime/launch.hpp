@@ -20,6 +20,8 @@ struct LaunchPlan {
   std::array<std::uint32_t, 3> phases{};
   std::uint32_t threads = 0;
   std::uint32_t shared_bytes = 0;
+  std::size_t workspace_bytes = 0;      ///< of zeros, for as long as the launch takes
+  std::size_t workspace_parameter = 0;  ///< where its address goes
   std::size_t parameter_bytes = 0;
   alignas(64) std::array<std::byte, kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
 };
@@ -31,6 +33,9 @@ struct LaunchPlan {
 /// The same for gradients.
 [[nodiscard]] LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArguments& arguments,
                                                  int device);
+
+/// Tells a launch where its workspace is.
+void set_workspace(LaunchPlan& launch, const void* workspace);
 
 /// Makes a launch that of a phase, which begins with that block.
 void set_first_block(LaunchPlan& launch, std::uint32_t block);

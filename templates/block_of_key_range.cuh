@@ -8,7 +8,9 @@ struct Block : BlockRows {
   int kv_begin, kv_end;              // keys that any of the rows sees, from the start of the tile that has the first
   int unmasked_begin, unmasked_end;  // keys that all of the rows see
 
-  __device__ explicit Block(const Parameters& p, u32 index_in_grid = blockIdx.x) : BlockRows(p, index_in_grid) {
+  __device__ explicit Block(const Parameters& p, int index_in_grid = static_cast<int>(blockIdx.x))
+      : Block(p, BlockRows(p, index_in_grid)) {}
+  __device__ Block(const Parameters& p, const BlockRows& rows) : BlockRows(rows) {
     const int firsts[2] = {first_key(p, *this, q_start), first_key(p, *this, q_end - 1)};
     const int ends[2] = {end_key(p, *this, q_start), end_key(p, *this, q_end - 1)};
     kv_begin = min(firsts[0], firsts[1]) / kBlockK * kBlockK;
@@ -25,8 +27,9 @@ struct Block : BlockRows {
 
 // The columns of a tile that a row does not see.
 struct HiddenColumns {
-  int first, end;
+  int first = 0, end = 0;
 
+  HiddenColumns() = default;  // all
   __device__ __forceinline__ HiddenColumns(const Parameters& p, const Block& block, int q_index, int kv_start)
       : first(first_key(p, block, q_index) - kv_start),
         end(min(end_key(p, block, q_index), visible_keys(p, q_index)) - kv_start) {}

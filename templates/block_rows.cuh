@@ -7,13 +7,12 @@ struct BlockRows {
   int batch, head;
   int q_start, q_end;  // rows of the sequence
 
-  __device__ BlockRows(const Parameters& p, u32 index_in_grid) {
-    const int index = static_cast<int>(index_in_grid);
-    const int heads_done = index / p.q_tiles;
-    // Under a causal mask the last rows have the most keys: they go first, the short ones fill the gaps.
-    q_start = (p.q_tiles - 1 - index % p.q_tiles) * kBlockQ;
+  // Under a causal mask the last rows have the most keys: they go first, the short ones fill the gaps.
+  __device__ BlockRows(const Parameters& p, int of_batch, int of_head, int tile) : batch(of_batch), head(of_head) {
+    q_start = (p.q_tiles - 1 - tile) * kBlockQ;
     q_end = min(q_start + kBlockQ, p.q_length);
-    head = heads_done % p.heads;
-    batch = heads_done / p.heads;
   }
+  __device__ BlockRows(const Parameters& p, int index_in_grid)
+      : BlockRows(p, index_in_grid / p.q_tiles / p.heads, index_in_grid / p.q_tiles % p.heads,
+                  index_in_grid % p.q_tiles) {}
 };

@@ -83,6 +83,7 @@ struct BackwardPass {
   bool writes_operand = false;  ///< the gradient of k, or of q
   bool writes_values = false;   ///< the gradient of v
   bool writes_inputs = false;   ///< gradients of the bias' inputs: of keys, or all others
+  bool adds_to_queries = false; ///< also adds what its keys do to the gradients of q and of q's factors
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.

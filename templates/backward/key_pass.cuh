@@ -1,6 +1,5 @@
 #pragma once
 
-#include "backward/differentiate.cuh"
 #include "backward/key_rows.cuh"
 #include "backward/products.cuh"
 #include "backward/storage.cuh"
@@ -28,6 +27,7 @@ struct KeyPass {
   struct HeadState {
     HeadTerms head;
     KeyTerms terms[kRowSlots];
+    float shifts[kRowSlots];
     KeyGradients gradients[kRowSlots];
     KeyFactorGradients factor_gradients;
   };
@@ -41,18 +41,20 @@ struct KeyPass {
         const int column = first + column_of_tile(n) + c;
         const int q_index = min(block.q_start + column, p.q_length - 1);
         const QueryTerms query = shared.query_terms.load(column);
-        const QueryStatistics statistics = shared.statistics[column];
+        const QueryShifts shifts = shared.query_shifts.load(column);
+        const HiddenColumns hidden = shared.hidden_keys.load(column);
 #pragma unroll
         for (int slot = 0; slot < kRowSlots; ++slot) {
           const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
-          const bool hidden = masks && (block.q_start + column >= block.q_end ||
-                                        HiddenColumns(p, block, q_index, keys.kv_start).contain(row_of_slot(slot)));
-          const float bias = bias_of(p, block, state.head, query, state.terms[slot], q_index, kv_index);
+          float& probability = scores[n][2 * slot + c];
           float& gradient = gradients[n][2 * slot + c];
-          differentiate(scores[n][2 * slot + c], gradient, bias, statistics, p.softmax_scale, hidden);
+          const float bias = score_bias(p, block, state.head, query, state.terms[slot], q_index, kv_index);
+          probability = probability_of(probability, shifts.exponent, state.shifts[slot], bias, p.softmax_scale);
+          gradient = gradient_of(gradient, probability, shifts.gradient);
+          if (masks && hidden.contain(row_of_slot(slot))) probability = gradient = 0.0f;
           if (WritesInputs && gradient != 0.0f)  // where the bias is -infinity, its derivatives may be no numbers
-            state.gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, state.head, query, state.terms[slot],
-                                      q_index, kv_index);
+            state.gradients[slot].add(gradient, probability, p, block, state.head, query, state.terms[slot], q_index,
+                                      kv_index);
         }
       }
   }
@@ -63,9 +65,14 @@ struct KeyPass {
     shared.columns.factors.load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
     for (int column = static_cast<int>(threadIdx.x); column < kBlock; column += kThreads) {
+      const bool exists = block.q_start + column < block.q_end;
       const int q_index = min(block.q_start + column, p.q_length - 1);
+      const QueryStatistics statistics = query_statistics(p, block.batch, block.head, q_index);
       shared.query_terms.store(column, query_terms(p, block, q_index));
-      shared.statistics[column] = query_statistics(p, block.batch, block.head, q_index);
+      shared.query_shifts.store(column,
+                                {exponent_shift(statistics, query_bias(p, block, state.head, q_index, keys.kv_start)),
+                                 gradient_shift(statistics)});
+      shared.hidden_keys.store(column, exists ? HiddenColumns(p, block, q_index, keys.kv_start) : HiddenColumns());
     }
     wait_for_copies();
     __syncthreads();
@@ -97,8 +104,11 @@ struct KeyPass {
       if (tile == 0) {
         state.head = head_terms(p, block);
 #pragma unroll
-        for (int slot = 0; slot < kRowSlots; ++slot)
-          state.terms[slot] = key_terms(p, block, min(kv_index_of(slot), p.kv_length - 1));
+        for (int slot = 0; slot < kRowSlots; ++slot) {
+          const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
+          state.terms[slot] = key_terms(p, block, kv_index);
+          state.shifts[slot] = key_shift(key_bias(p, block, state.head, kv_index, keys.kv_start));
+        }
       }
       if (block.kv_begin < keys.kv_end && keys.kv_start < block.kv_end) visit(block, state);
       if (WritesInputs && tile == p.q_tiles - 1)

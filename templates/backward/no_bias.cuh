@@ -14,9 +14,22 @@ __device__ __forceinline__ HeadTerms head_terms(const Parameters&, const Block&)
 __device__ __forceinline__ QueryTerms query_terms(const Parameters&, const Block&, int /*q_index*/) { return {}; }
 __device__ __forceinline__ KeyTerms key_terms(const Parameters&, const Block&, int /*kv_index*/) { return {}; }
 
-// The bias of a score.
-__device__ __forceinline__ float bias_of(const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                                         const KeyTerms&, int /*q_index*/, int /*kv_index*/) {
+constexpr bool kHasKeyBias = false;
+constexpr bool kHasScoreBias = false;
+
+// The bias of a score is what its query adds, with positions counted from some key nearby ...
+__device__ __forceinline__ float query_bias(const Parameters&, const Block&, const HeadTerms&, int /*q_index*/,
+                                            int /*kv_origin*/) {
+  return 0.0f;
+}
+// ... what its key adds ...
+__device__ __forceinline__ float key_bias(const Parameters&, const Block&, const HeadTerms&, int /*kv_index*/,
+                                          int /*kv_origin*/) {
+  return 0.0f;
+}
+// ... and what both do together.
+__device__ __forceinline__ float score_bias(const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                                            const KeyTerms&, int /*q_index*/, int /*kv_index*/) {
   return 0.0f;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "backward/differentiate.cuh"
 #include "backward/products.cuh"
 #include "backward/storage.cuh"
 #include "backward/write_rows.cuh"
@@ -35,6 +34,14 @@ struct QueryPass {
 
   __device__ __forceinline__ void differentiate_scores(Scores& scores, Scores& gradients, int kv_start, int first,
                                                        bool masks) {
+    float shifts[kRowSlots];
+    HiddenColumns hidden[kRowSlots];
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+      const int q_index = min(q_index_of(slot), p.q_length - 1);
+      shifts[slot] = exponent_shift(statistics[slot], query_bias(p, block, head, q_index, kv_start));
+      if (q_index_of(slot) < block.q_end) hidden[slot] = HiddenColumns(p, block, q_index, kv_start);
+    }
 #pragma unroll
     for (int n = 0; n < kColumnsAtOnce / 8; ++n)
 #pragma unroll
@@ -45,16 +52,16 @@ struct QueryPass {
 #pragma unroll
         for (int slot = 0; slot < kRowSlots; ++slot) {
           const int q_index = min(q_index_of(slot), p.q_length - 1);
-          const bool hidden =
-              masks && (q_index_of(slot) >= block.q_end || HiddenColumns(p, block, q_index, kv_start).contain(column));
-          const float bias = bias_of(p, block, head, terms[slot], key, q_index, kv_index);
+          float& probability = scores[n][2 * slot + c];
           float& gradient = gradients[n][2 * slot + c];
-          differentiate(scores[n][2 * slot + c], gradient, bias, statistics[slot], p.softmax_scale, hidden);
+          const float bias = score_bias(p, block, head, terms[slot], key, q_index, kv_index);
+          probability = probability_of(probability, shifts[slot], shared.key_shifts[column], bias, p.softmax_scale);
+          gradient = gradient_of(gradient, probability, gradient_shift(statistics[slot]));
+          if (masks && hidden[slot].contain(column)) probability = gradient = 0.0f;
           if (!WritesInputs || gradient == 0.0f)
             continue;  // where the bias is -infinity, its derivatives may be no numbers
-          query_gradients[slot].add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index,
-                                    kv_index);
-          score_gradients.add(gradient, scores[n][2 * slot + c], p, block, head, terms[slot], key, q_index, kv_index);
+          query_gradients[slot].add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
+          score_gradients.add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
         }
       }
   }
@@ -66,8 +73,11 @@ struct QueryPass {
       shared.columns.load_keys(p, block.batch, block.head / p.heads_per_kv_head, kv_start);
       shared.columns.factors.load_keys(p, block.batch, block.head, kv_start);
       commit_copies();
-      for (int column = static_cast<int>(threadIdx.x); column < kBlock; column += kThreads)
-        shared.key_terms.store(column, key_terms(p, block, min(kv_start + column, p.kv_length - 1)));
+      for (int column = static_cast<int>(threadIdx.x); column < kBlock; column += kThreads) {
+        const int kv_index = min(kv_start + column, p.kv_length - 1);
+        shared.key_terms.store(column, key_terms(p, block, kv_index));
+        if (kHasKeyBias) shared.key_shifts[column] = key_shift(key_bias(p, block, head, kv_index, kv_start));
+      }
       wait_for_copies();
       __syncthreads();
       const bool masks = is_ragged || block.masks(kv_start);

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "backward/bias.cuh"
+#include "backward/differentiate.cuh"
 #include "backward/factors.cuh"
-#include "backward/statistics.cuh"
+#include "backward/terms.cuh"
 #include "load_tile.cuh"
 
 // A tile of queries with the gradients of their outputs, or of keys with their values.
@@ -32,8 +32,12 @@ struct TokenTile {
 
 struct SharedStorage {
   TokenTile rows, columns;
-  ColumnTerms<QueryTerms> query_terms;  // of columns
+  // Of columns that are queries ...
+  ColumnTerms<QueryShifts> query_shifts;
+  ColumnTerms<HiddenColumns> hidden_keys;  // rows
+  ColumnTerms<QueryTerms> query_terms;
+  // ... or keys.
+  alignas(8) float key_shifts[kBlock];
   ColumnTerms<KeyTerms> key_terms;
-  QueryStatistics statistics[kBlock];
   ScoreGradients::Storage score_gradients;
 };

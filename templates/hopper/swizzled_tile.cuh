@@ -21,11 +21,14 @@ struct SwizzledTile {
       copy_box(shared_address(bytes) + strip * kStripBytes, map, arrived, strip * kStripColumns, row, head, batch);
   }
 
-  // Eight columns of a row, where the copy engine would put them.
-  __device__ __forceinline__ void write_chunk(int row, int column, uint4 chunk) {
+  // Where the copy engine puts eight columns of a row.
+  __device__ static __forceinline__ int chunk_offset(int row, int column) {
     const int strip = column / kStripColumns * kStripBytes;
     const int offset = row * kRowBytes + column % kStripColumns * 2;
-    *reinterpret_cast<uint4*>(bytes + strip + (offset ^ (offset >> 3 & (kRowBytes - 16)))) = chunk;
+    return strip + (offset ^ (offset >> 3 & (kRowBytes - 16)));
+  }
+  __device__ __forceinline__ void write_chunk(int row, int column, uint4 chunk) {
+    *reinterpret_cast<uint4*>(bytes + chunk_offset(row, column)) = chunk;
   }
 
   // Matrix descriptor of a wgmma operand, without its start and the distance between strips: the swizzle and, in units

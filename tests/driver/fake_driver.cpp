@@ -240,6 +240,24 @@ CUresult cuMemsetD8Async(CUdeviceptr /*to*/, unsigned char /*value*/, std::size_
   return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
 }
 
+/// Nobody looks at what is allocated.
+CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* properties) {
+  record(__func__);
+  *pool = reinterpret_cast<CUmemoryPool>(&the_kernel);
+  return is_device(properties->location_id) ? CUDA_SUCCESS : kInvalidValue;
+}
+CUresult cuMemPoolSetAttribute(CUmemoryPool /*pool*/, int /*attribute*/, void* /*value*/) { return CUDA_SUCCESS; }
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr* pointer, std::size_t /*size*/, CUmemoryPool /*pool*/,
+                                 CUstream /*stream*/) {
+  record(__func__);
+  *pointer = CUdeviceptr{1} << 20;
+  return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
+}
+CUresult cuMemFreeAsync(CUdeviceptr /*pointer*/, CUstream /*stream*/) {
+  record(__func__);
+  return CUDA_SUCCESS;
+}
+
 // What no test here calls: the arguments do not matter then.
 CUresult cuCtxSynchronize() { return unsupported(__func__); }
 CUresult cuKernelGetAttribute() { return unsupported(__func__); }

@@ -41,22 +41,25 @@ Operation vote(const Opcode& opcode) {
   };
 }
 
-/// ldmatrix: lane 8 i + r tells where row r of matrix i lies; lane l gets elements 2 (l % 4) and the next of row l / 4
-/// of each, or of column l / 4 where transposed.
+/// Where row r of matrix i lies, as lane 8 i + r tells it.
+std::byte* row_of_matrix(Warp& warp, const Operand& rows, std::size_t matrix, std::size_t row, Access access) {
+  const int lane = static_cast<int>(matrix * 8 + row);
+  const Word address = warp.get(rows.values.front(), lane) + static_cast<Word>(rows.offset);
+  return warp.resolve(Space::shared, address, 8 * sizeof(std::uint16_t), lane, access);
+}
+
+/// ldmatrix: lane l gets elements 2 (l % 4) and the next of row l / 4 of each matrix, or of column l / 4 where
+/// transposed.
 Operation load_matrices(const Opcode& opcode) {
   const bool transposed = opcode.has("trans");
   if (!opcode.has("m8n8") || opcode.type() != "b16") return {};
   return [transposed](Warp& warp, const Instruction& instruction, Mask) {
     const auto& to = instruction.operands[0].values;
-    const Operand& from = instruction.operands[1];
     for (std::size_t matrix = 0; matrix < to.size(); ++matrix) {
       std::array<std::array<std::uint16_t, 8>, 8> rows{};
-      for (std::size_t row = 0; row < 8; ++row) {
-        const int lane = static_cast<int>(matrix * 8 + row);
-        const Word address = warp.get(from.values.front(), lane) + static_cast<Word>(from.offset);
-        std::memcpy(rows[row].data(), warp.resolve(Space::shared, address, sizeof(rows[row]), lane, Access::read),
+      for (std::size_t row = 0; row < 8; ++row)
+        std::memcpy(rows[row].data(), row_of_matrix(warp, instruction.operands[1], matrix, row, Access::read),
                     sizeof(rows[row]));
-      }
       for (int lane = 0; lane < kLanes; ++lane) {
         const auto along = static_cast<std::size_t>(lane % 4 * 2);
         const auto across = static_cast<std::size_t>(lane / 4);
@@ -67,12 +70,29 @@ Operation load_matrices(const Opcode& opcode) {
   };
 }
 
+/// stmatrix, not transposed: the way back.
+Operation store_matrices(const Opcode& opcode) {
+  if (!opcode.has("m8n8") || opcode.has("trans") || opcode.type() != "b16") return {};
+  return [](Warp& warp, const Instruction& instruction, Mask) {
+    const auto& from = instruction.operands[1].values;
+    for (std::size_t matrix = 0; matrix < from.size(); ++matrix)
+      for (std::size_t row = 0; row < 8; ++row) {
+        std::array<std::uint32_t, 4> pairs{};
+        for (std::size_t i = 0; i < pairs.size(); ++i)
+          pairs[i] = static_cast<std::uint32_t>(warp.get(from[matrix], static_cast<int>(row * 4 + i)));
+        std::memcpy(row_of_matrix(warp, instruction.operands[0], matrix, row, Access::write), pairs.data(),
+                    sizeof(pairs));
+      }
+  };
+}
+
 }  // namespace
 
 Operation between_lanes(const Opcode& opcode) {
   if (opcode.name == "shfl") return shuffle(opcode);
   if (opcode.name == "vote") return vote(opcode);
   if (opcode.name == "ldmatrix") return load_matrices(opcode);
+  if (opcode.name == "stmatrix") return store_matrices(opcode);
   return {};
 }
 

@@ -261,6 +261,19 @@ CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, std::size_t size) {
   return CUDA_SUCCESS;
 }
 
+CUresult cuMemPoolCreate(CUmemoryPool* pool, const CUmemPoolProps* /*properties*/) {
+  *pool = nullptr;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolSetAttribute(CUmemoryPool /*pool*/, int /*attribute*/, void* /*value*/) { return CUDA_SUCCESS; }
+
+CUresult cuMemAllocFromPoolAsync(CUdeviceptr* pointer, std::size_t size, CUmemoryPool /*pool*/, CUstream /*stream*/) {
+  return cuMemAlloc_v2(pointer, size);
+}
+
+CUresult cuMemFreeAsync(CUdeviceptr pointer, CUstream /*stream*/) { return cuMemFree_v2(pointer); }
+
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, std::size_t size, CUstream /*stream*/) {
   return cuMemsetD8_v2(to, value, size);
 }

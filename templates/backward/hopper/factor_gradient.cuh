@@ -6,7 +6,8 @@
 template <int Rank>
 struct FactorGradient : FactorSums<Rank> {
   __device__ __forceinline__ void pin_sums() { pin(this->sums); }
-  __device__ __forceinline__ void add(const LeftOperand& gradients, const SwizzledTile<kBlock, Rank>& columns) {
+  template <class Gradients>
+  __device__ __forceinline__ void add(const Gradients& gradients, const SwizzledTile<kBlock, Rank>& columns) {
     multiply_columns<Rank>(this->sums, gradients, columns);
   }
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backward/hopper/factor_gradient.cuh"
+#include "backward/hopper/query_share.cuh"
 
 // A sample of what the generator writes in this file's place: the low-rank terms of a bias that has none.
 
@@ -16,7 +17,14 @@ __device__ __forceinline__ void multiply_factors(Scores&, const Factors& /*rows*
 // Of the factors of a side, while it is that of the rows.
 struct QueryFactorGradients {
   __device__ void pin_sums() {}
-  __device__ void add(const LeftOperand& /*gradients*/, const Factors& /*columns*/) {}
+  template <class Gradients>
+  __device__ void add(const Gradients& /*gradients*/, const Factors& /*columns*/) {}
   __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
 };
 using KeyFactorGradients = QueryFactorGradients;
+// Of those of queries, what some keys add.
+struct QueryFactorShares {
+  __device__ void pin_sums() {}
+  __device__ void add(const GradientTile& /*gradients*/, const Factors& /*keys*/, bool /*accumulate*/) {}
+  __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
+};

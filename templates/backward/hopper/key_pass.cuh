@@ -1,15 +1,14 @@
 #pragma once
 
-#include "backward/differentiate.cuh"
 #include "backward/hopper/key_side.cuh"
 #include "backward/hopper/store_rows.cuh"
-#include "backward/hopper/walk.cuh"
+#include "backward/hopper/walk_and_share.cuh"
 
-// What belongs to a warpgroup's keys: the matrix of scores is transposed.
+// What belongs to a warpgroup's keys: the matrix of scores is transposed. And what they add to those of queries.
 template <bool WritesKeys, bool WritesValues, bool WritesInputs>
 struct KeyPass {
   using Side = KeySide;
-  static constexpr bool kNeedsGradients = WritesKeys || WritesInputs;
+  static constexpr bool kNeedsGradients = WritesKeys || WritesInputs || Shares::kExist;
 
   const Parameters& p;
   SharedStorage& shared;
@@ -17,8 +16,10 @@ struct KeyPass {
   int kv_start, kv_end;
   HeadTerms head;  // what belongs to one of the heads
   KeyTerms terms[kRowSlots];
+  float shifts[kRowSlots];
   KeyGradients gradients[kRowSlots];
   KeyFactorGradients factor_gradients;
+  Shares shares;
   Accumulator<kHeadDim> d_k;   // in units of the softmax scale
   Accumulator<kHeadDimV> d_v;  // in units of the probabilities
 
@@ -39,10 +40,7 @@ struct KeyPass {
     return min(block.q_start + column, p.q_length - 1);
   }
   __device__ __forceinline__ int kv_index_at(int row) const { return min(kv_index_of(row), p.kv_length - 1); }
-  __device__ __forceinline__ bool hides(const Block& block, int column, int row) const {
-    return block.q_start + column >= block.q_end ||
-           HiddenColumns(p, block, q_index_at(block, column), kv_start).contain(row_of_slot(row));
-  }
+  __device__ __forceinline__ int row_of_block(int row) const { return warpgroup() * kBlock + row_of_slot(row); }
 
   template <bool Masks>
   __device__ __forceinline__ void find_probabilities(Scores& scores, const KeySide::Walk& walk, int slot) {
@@ -53,12 +51,14 @@ struct KeyPass {
         const int column = column_of_tile(n) + c;
         const int q_index = q_index_at(walk.block, column);
         const QueryTerms query = shared.query_terms[slot].load(column);
+        const float shift = shared.query_shifts[slot].load(column).exponent;
+        const HiddenColumns hidden = shared.hidden_keys[slot].load(column);
 #pragma unroll
         for (int row = 0; row < kRowSlots; ++row) {
           float& score = scores[n][2 * row + c];
-          const float bias = bias_of(p, walk.block, head, query, terms[row], q_index, kv_index_at(row));
-          score = probability_of(score, bias, shared.log_sum_exp[slot][column], p.softmax_scale);
-          if (Masks && hides(walk.block, column, row)) score = 0.0f;
+          const float bias = score_bias(p, walk.block, head, query, terms[row], q_index, kv_index_at(row));
+          score = probability_of(score, shift, shifts[row], bias, p.softmax_scale);
+          if (Masks && hidden.contain(row_of_block(row))) score = 0.0f;
         }
       }
   }
@@ -72,12 +72,13 @@ struct KeyPass {
         const int column = column_of_tile(n) + c;
         const int q_index = q_index_at(walk.block, column);
         const QueryTerms query = shared.query_terms[slot].load(column);
+        const float shift = shared.query_shifts[slot].load(column).gradient;
 #pragma unroll
         for (int row = 0; row < kRowSlots; ++row) {
           float& gradient = of_scores[n][2 * row + c];
           const float probability = probabilities[n][2 * row + c];
-          gradient = gradient_of(gradient, probability, shared.mean[slot][column]);
-          if (Masks && hides(walk.block, column, row)) gradient = 0.0f;
+          gradient = gradient_of(gradient, probability, shift);
+          if (Masks && probability == 0.0f) gradient = 0.0f;  // hidden, of whatever numbers
           if (WritesInputs && gradient != 0.0f)  // where the bias is -infinity, its derivatives may be no numbers
             gradients[row].add(gradient, probability, p, walk.block, head, query, terms[row], q_index,
                                kv_index_at(row));
@@ -90,11 +91,18 @@ struct KeyPass {
     if constexpr (WritesKeys) pin(d_k);
     if constexpr (WritesValues) pin(d_v);
   }
+  __device__ __forceinline__ void add_values(const LeftOperand& probabilities, const TokenTile& columns) {
+    if constexpr (WritesValues) multiply_columns<kHeadDimV>(d_v, probabilities, columns.y);
+  }
+  template <class Gradients>
+  __device__ __forceinline__ void add_gradients(const Gradients& of_scores, const TokenTile& columns) {
+    if constexpr (WritesKeys) multiply_columns<kHeadDim>(d_k, of_scores, columns.x);
+    if constexpr (WritesInputs) factor_gradients.add(of_scores, columns);
+  }
   __device__ __forceinline__ void add_up(const LeftOperand& left_probabilities, const LeftOperand& left_gradients,
                                          const TokenTile& columns) {
-    if constexpr (WritesValues) multiply_columns<kHeadDimV>(d_v, left_probabilities, columns.y);
-    if constexpr (WritesKeys) multiply_columns<kHeadDim>(d_k, left_gradients, columns.x);
-    if constexpr (WritesInputs) factor_gradients.add(left_gradients, columns);
+    add_values(left_probabilities, columns);
+    add_gradients(left_gradients, columns);
   }
 
   __device__ __forceinline__ void run() {
@@ -108,12 +116,16 @@ struct KeyPass {
 #pragma unroll
       for (int slot = 0; slot < kRowSlots; ++slot) {
         terms[slot] = key_terms(p, walk.block, kv_index_at(slot));
+        shifts[slot] = key_shift(key_bias(p, walk.block, head, kv_index_at(slot), side.keys.kv_start));
         gradients[slot] = {};
       }
       factor_gradients = {};
       const Block first = walk.block;
       shared.row_tiles.full[0].wait(rows.parity);
-      walk_over_columns(*this, walk, shared, columns);
+      if constexpr (Shares::kExist)
+        walk_and_share(*this, walk, shared, columns);
+      else
+        walk_over_columns(*this, walk, shared, columns);
       release(shared.row_tiles.empty[0]);
       rows.advance();
       if constexpr (WritesInputs) {

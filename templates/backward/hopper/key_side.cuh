@@ -16,29 +16,27 @@ struct KeySide {
   struct Walk {
     const Parameters& p;
     const KeyRows& keys;
-    int next, end;
+    int head, tile;  // the number of the tile among those of the head
     Block block;
 
-    __device__ Walk(const KeySide& side, int head)
-        : p(side.p),
-          keys(side.keys),
-          next((side.keys.batch * side.p.heads + head) * side.p.q_tiles),
-          end(next + side.p.q_tiles),
-          block(p, next) {
+    __device__ Walk(const KeySide& side, int of_head)
+        : p(side.p), keys(side.keys), head(of_head), tile(0), block(block_of_tile()) {
       skip_blind();
     }
-    __device__ __forceinline__ bool has_tile() const { return next < end; }
+    __device__ __forceinline__ int index() const { return (keys.batch * p.heads + head) * p.q_tiles + tile; }
+    __device__ __forceinline__ bool has_tile() const { return tile < p.q_tiles; }
     __device__ __forceinline__ void advance() {
-      ++next;
+      ++tile;
       skip_blind();
     }
 
    private:
+    __device__ __forceinline__ Block block_of_tile() const { return Block(p, BlockRows(p, keys.batch, head, tile)); }
     // Moves on to queries that see some of the keys.
     __device__ __forceinline__ void skip_blind() {
 #pragma unroll 1
-      for (; next < end; ++next) {
-        block = Block(p, next);
+      for (; has_tile(); ++tile) {
+        block = block_of_tile();
         if (block.kv_begin < keys.kv_end && keys.kv_start < block.kv_end) return;
       }
     }
@@ -58,17 +56,24 @@ struct KeySide {
   // What a column needs, as its publisher finds it and hands it over.
   struct Column {
     QueryTerms terms;
-    QueryStatistics statistics;
+    QueryShifts shifts;
+    HiddenColumns hidden;
 
     __device__ Column(const Parameters& p, const Walk& walk, int column) {
-      const int q_index = min(walk.block.q_start + column, p.q_length - 1);
-      terms = query_terms(p, walk.block, q_index);
-      statistics = StoredStatistics::load(p, walk.block.batch, walk.block.head, q_index);
+      const Block& block = walk.block;
+      const int kv_start = walk.keys.kv_start;
+      const bool exists = block.q_start + column < block.q_end;
+      const int q_index = min(block.q_start + column, p.q_length - 1);
+      terms = query_terms(p, block, q_index);
+      const QueryStatistics statistics = StoredStatistics::load(p, block.batch, block.head, q_index);
+      shifts = {exponent_shift(statistics, query_bias(p, block, head_terms(p, block), q_index, kv_start)),
+                gradient_shift(statistics)};
+      if (exists) hidden = HiddenColumns(p, block, q_index, kv_start);
     }
     __device__ __forceinline__ void store(SharedStorage& shared, int slot, int column) const {
       shared.query_terms[slot].store(column, terms);
-      shared.log_sum_exp[slot][column] = statistics.log_sum_exp;
-      shared.mean[slot][column] = statistics.mean;
+      shared.query_shifts[slot].store(column, shifts);
+      shared.hidden_keys[slot].store(column, hidden);
     }
   };
 };

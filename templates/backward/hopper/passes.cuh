@@ -10,5 +10,5 @@ __device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& sha
   index -= p.statistics_blocks;
   if (index < p.key_blocks) return run_roles<KeyPass<true, true, true>>(p, shared, index);
   index -= p.key_blocks;
-  run_roles<QueryPass<true, true>>(p, shared, index);
+  QuerySums::store(p, index);
 }

@@ -3,6 +3,9 @@
 #include "backward/tiles.cuh"
 #include "hopper/products.cuh"
 #include "hopper/swizzled_tile.cuh"
+#include "hopper/warpgroup.cuh"
+
+constexpr int kWarpgroups = kThreads / kWarpgroupThreads;  // that compute
 
 // Scores += rows columns^T, or scores = rows columns^T by the first of all; of a tile of rows and one of columns.
 template <int Depth>
@@ -21,6 +24,14 @@ __device__ __forceinline__ void scale_scores(Scores& scores, float scale) {
   for (int n = 0; n < kColumnsAtOnce / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) scores[n][e] *= scale;
+}
+
+// scores += addends scale
+__device__ __forceinline__ void add_scaled(Scores& scores, const Scores& addends, float scale) {
+#pragma unroll
+  for (int n = 0; n < kColumnsAtOnce / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) scores[n][e] = __fmaf_rn(addends[n][e], scale, scores[n][e]);
 }
 
 // Scores as a left operand, whose layout is theirs.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "backward/differentiate.cuh"
 #include "backward/hopper/query_side.cuh"
 #include "backward/hopper/statistics_pass.cuh"
 #include "backward/hopper/store_rows.cuh"
@@ -46,12 +45,19 @@ struct QueryPass {
   __device__ __forceinline__ int kv_index_at(const QuerySide::Walk& walk, int column) const {
     return min(walk.kv_start + column, p.kv_length - 1);
   }
-  __device__ __forceinline__ bool hides(const QuerySide::Walk& walk, int column, int row) const {
-    return q_index_of(row) >= block.q_end || HiddenColumns(p, block, q_index_at(row), walk.kv_start).contain(column);
+  __device__ __forceinline__ HiddenColumns hidden_columns(const QuerySide::Walk& walk, int row) const {
+    return q_index_of(row) < block.q_end ? HiddenColumns(p, block, q_index_at(row), walk.kv_start) : HiddenColumns();
   }
 
   template <bool Masks>
   __device__ __forceinline__ void find_probabilities(Scores& scores, const QuerySide::Walk& walk, int slot) {
+    float shifts[kRowSlots];
+    HiddenColumns hidden[kRowSlots];
+#pragma unroll
+    for (int row = 0; row < kRowSlots; ++row) {
+      shifts[row] = exponent_shift(statistics[row], query_bias(p, block, head, q_index_at(row), walk.kv_start));
+      hidden[row] = hidden_columns(walk, row);
+    }
 #pragma unroll
     for (int n = 0; n < kColumnsAtOnce / 8; ++n)
 #pragma unroll
@@ -61,9 +67,9 @@ struct QueryPass {
 #pragma unroll
         for (int row = 0; row < kRowSlots; ++row) {
           float& score = scores[n][2 * row + c];
-          const float bias = bias_of(p, block, head, terms[row], key, q_index_at(row), kv_index_at(walk, column));
-          score = probability_of(score, bias, statistics[row].log_sum_exp, p.softmax_scale);
-          if (Masks && hides(walk, column, row)) score = 0.0f;
+          const float bias = score_bias(p, block, head, terms[row], key, q_index_at(row), kv_index_at(walk, column));
+          score = probability_of(score, shifts[row], shared.key_shifts[slot][column], bias, p.softmax_scale);
+          if (Masks && hidden[row].contain(column)) score = 0.0f;
         }
       }
   }
@@ -81,8 +87,8 @@ struct QueryPass {
         for (int row = 0; row < kRowSlots; ++row) {
           float& gradient = gradients[n][2 * row + c];
           const float probability = probabilities[n][2 * row + c];
-          gradient = gradient_of(gradient, probability, statistics[row].mean);
-          if (Masks && hides(walk, column, row)) gradient = 0.0f;
+          gradient = gradient_of(gradient, probability, gradient_shift(statistics[row]));
+          if (Masks && probability == 0.0f) gradient = 0.0f;  // hidden, of whatever numbers
           if (!WritesInputs || gradient == 0.0f)
             continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[row].add(gradient, probability, p, block, head, terms[row], key, q_index_at(row), kv_index);

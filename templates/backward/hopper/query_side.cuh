@@ -55,11 +55,16 @@ struct QuerySide {
   // What a column needs, as its publisher finds it and hands it over.
   struct Column {
     KeyTerms terms;
+    float shift;
 
-    __device__ Column(const Parameters& p, const Walk& walk, int column)
-        : terms(key_terms(p, walk.block, min(walk.kv_start + column, p.kv_length - 1))) {}
+    __device__ Column(const Parameters& p, const Walk& walk, int column) {
+      const int kv_index = min(walk.kv_start + column, p.kv_length - 1);
+      terms = key_terms(p, walk.block, kv_index);
+      shift = key_shift(key_bias(p, walk.block, head_terms(p, walk.block), kv_index, walk.kv_start));
+    }
     __device__ __forceinline__ void store(SharedStorage& shared, int slot, int column) const {
       shared.key_terms[slot].store(column, terms);
+      if (kHasKeyBias) shared.key_shifts[slot][column] = shift;
     }
   };
 };

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "flashbias/bias.hpp"
+
+namespace flashbias::codegen {
+
+/// A bias as query + key + score, of which the first two are computed less often than once a score. They count keys
+/// from kv_origin(), any key nearby: so that numbers stay small where they matter.
+struct BiasSides {
+  Expr query;
+  Expr key;
+  Expr score;  ///< what is left for each score
+};
+
+/// Of a bias that is simplified.
+[[nodiscard]] BiasSides split_sides(const Expr& bias);
+
+}  // namespace flashbias::codegen

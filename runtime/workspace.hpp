@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+
+#include "runtime/driver.hpp"
+
+namespace flashbias::runtime {
+
+/// Zeroed memory for launches that follow on a stream: given back in its order when this goes out of scope. It comes
+/// from a pool of the device that keeps what it once had, so that only growing takes the driver long.
+class Workspace {
+ public:
+  /// Throws Error(cuda).
+  Workspace(const Driver& driver, CUdevice device, std::size_t bytes, CUstream stream);
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  [[nodiscard]] const void* data() const { return reinterpret_cast<const void*>(address_); }
+
+ private:
+  const Driver& driver_;
+  CUstream stream_;
+  CUdeviceptr address_ = 0;
+};
+
+}  // namespace flashbias::runtime

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "backward/hopper/token_tile.cuh"
+
+// Keys add nothing to the gradients of queries.
+struct Shares {
+  static constexpr bool kExist = false;
+  struct Storage {};
+};

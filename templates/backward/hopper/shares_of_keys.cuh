@@ -1,0 +1,48 @@
+#pragma once
+
+#include "backward/hopper/query_sums.cuh"
+#include "backward/hopper/token_tile.cuh"
+
+// What the keys of a thread block add to the gradients of queries and of their factors.
+struct Shares {
+  static constexpr bool kExist = true;
+  struct Storage {
+    GradientTile gradients[2][kWarpgroups];  // of two tiles of queries: the second while the first is read
+  };
+
+  QueryFactorShares factors;
+  int tile = 0;  // of queries
+  int slot = 0;
+
+  // Of the keys of this warpgroup, for all of them.
+  __device__ __forceinline__ void hand_over(Storage& storage, const Scores& gradients, int tile_of_queries) {
+    tile = tile_of_queries;
+    slot ^= 1;
+    LeftOperand packed;
+    pack(packed, gradients);
+    ::hand_over(storage.gradients[slot][warpgroup()], packed);
+    publish_to_async_proxy();
+    wait_for_consumers();
+  }
+  __device__ __forceinline__ const GradientTile& of_warpgroup(const Storage& storage) const {
+    return storage.gradients[slot][warpgroup()];
+  }
+  // d_q is in units of the softmax scale.
+  __device__ __forceinline__ void add(QuerySums::Share& d_q, const Storage& storage,
+                                      const TokenTile (&keys)[kWarpgroups]) {
+    pin(d_q);
+    factors.pin_sums();
+#pragma unroll
+    for (int i = 0; i < kWarpgroups; ++i) {
+      add_query_share<kHeadDim>(d_q, storage.gradients[slot][i], keys[i].x, i > 0);
+      factors.add(storage.gradients[slot][i], keys[i], i > 0);
+    }
+  }
+  __device__ __forceinline__ void add_to_sums(QuerySums::Share& d_q, const Parameters& p) {
+    pin(d_q);
+    factors.pin_sums();
+    QuerySums::add(p, tile, d_q);
+    const Block block(p, tile);
+    factors.write(p, block.batch, block.head, block.q_start, block.q_end);
+  }
+};
