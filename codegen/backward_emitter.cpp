@@ -35,10 +35,7 @@ std::string parameters(const KernelPlan& plan) {
       "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles, kv_tiles;\n"
       "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
       "softmax_scale, inverse_softmax_scale;\n";
-  if (is_hopper(plan))
-    text +=
-        "int statistics_blocks;  // that find what the passes need of each query row\nint all_q_tiles;  // of all heads"
-        "\nint unused, first_block;\n";
+  if (is_hopper(plan)) text += "int all_q_tiles;  // of all heads\nint first_block;\n";
   return text + "};\n";
 }
 
@@ -65,18 +62,16 @@ std::string passes(const KernelPlan& plan) {
   const std::string folder = is_hopper(plan) ? "backward/hopper/" : "backward/";
   std::string text = include_line(folder + "key_pass.cuh") + include_line(folder + "query_pass.cuh");
   if (is_hopper(plan)) text += include_line(folder + "run_roles.cuh");
+  if (adds_to_queries(plan)) text += include_line(folder + "query_sums_kernel.cuh");
   text +=
       "\n// The kinds of work, one behind the other in the grid.\n"
       "__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {\n";
-  if (is_hopper(plan))
-    text += "if (index < p.statistics_blocks) return find_statistics(p, index);\nindex -= p.statistics_blocks;\n";
   for (const BackwardPass& pass : plan.passes) {
     const char* blocks = pass.owns_keys ? "key_blocks" : "query_blocks";
     const std::string run = is_hopper(plan) ? fmt::format("run_roles<{}>(p, shared, index)", pass_type(pass))
                                             : fmt::format("{}(p, shared, index).run()", pass_type(pass));
     text += fmt::format("if (index < p.{0}) return {1};\nindex -= p.{0};\n", blocks, run);
   }
-  if (adds_to_queries(plan)) text += "QuerySums::store(p, index);\n";
   return text + "}\n";
 }
 

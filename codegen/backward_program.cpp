@@ -54,7 +54,8 @@ class Lowerer {
     causal_ = config_.causal || is_causal(program_.visible);
     program_.bias = split_sides(simple(sum_));
     for (TermPlan& term : program_.terms)
-      if (term.lowering == Lowering::registers && is_zero(split_sides(simple(term.expression)).score)) explain_sides(term);
+      if (term.lowering == Lowering::registers && is_zero(split_sides(simple(term.expression)).score))
+        explain_sides(term);
     for (const InputSpec& input : gradient_names(config_).inputs)
       if (reads(sum_, input.name)) program_.gradients.push_back(gradient_of(input));
     return std::move(program_);

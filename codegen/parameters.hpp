@@ -23,15 +23,16 @@
 ///
 ///   q_map, k_map, v_map, d_out_map       in the main loop for Hopper, then those of plan.fetched_factors
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
-///   d_q_sums                             a pointer, where a pass adds to queries: f32, a tile of queries after the
-///   other log_sum_exp                          {pointer, batch stride, head stride} each plan.inputs, then each
-///   plan.input_gradients BackwardSizes
+///   d_q_sums                             a pointer, where a pass adds to queries: f32, a tile of queries after another
+///   log_sum_exp                          {pointer, batch stride, head stride}
+///   each plan.inputs, then each plan.input_gradients
+///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
-/// each tile of queries of a head; tiles have as many rows as there are for 16 a warp. The main loop for Hopper has
-/// `statistics_blocks` before all others, and behind them, where a pass adds to queries, those that make d_q of the
-/// sums. It is launched once for statistics, once for all blocks of keys and once for all that follow, each time with
-/// the number of the first block.
+/// each tile of queries of a head (`query_blocks`); tiles have as many rows as there are for 16 a warp. In the main
+/// loop for Hopper it is launched once for all blocks of keys and once for all of queries, each time with the number of
+/// the first block; before them goes the kernel of statistics, and last, where a pass adds to queries, that of their
+/// sums, both of kRowKernelThreads threads a block.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
@@ -67,20 +68,27 @@ struct alignas(8) BackwardSizes {
   std::int32_t key_blocks = 0;
   float softmax_scale = 0;
   float inverse_softmax_scale = 0;
-  std::int32_t statistics_blocks = 0;
   std::int32_t all_q_tiles = 0;
-  std::int32_t unused = 0;
   std::int32_t first_block = 0;
 };
 
 /// Columns of the sums of queries that one of two warpgroups has (templates/backward/hopper/query_share.cuh).
 [[nodiscard]] constexpr int query_share_columns(int columns) { return columns > 64 ? 64 : (columns + 15) / 16 * 8; }
 
-/// Rows that a block finds the statistics of (templates/backward/hopper/statistics_pass.cuh).
-[[nodiscard]] constexpr int statistics_rows(int threads, int head_dim_v) {
+/// Threads of kernels that treat query rows one by one (templates/backward/hopper/row_kernels.cuh).
+inline constexpr int kRowKernelThreads = 256;
+
+/// Rows that a block finds the statistics of (templates/backward/hopper/statistics_kernel.cuh).
+[[nodiscard]] constexpr int statistics_rows(int head_dim_v) {
   int lanes = 1;
   while (lanes < head_dim_v / 8) lanes *= 2;
-  return threads / lanes * 8;
+  return kRowKernelThreads / lanes * 8;
+}
+
+/// Rows of d_q, of a half of their columns, that a block makes of their sums
+/// (templates/backward/hopper/query_sums_kernel.cuh).
+[[nodiscard]] constexpr int query_sums_chunks(int head_dim, int block_q) {
+  return query_share_columns(head_dim) / 8 * block_q / 2;
 }
 
 }  // namespace flashbias::codegen

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
+#include "codegen/parameters.hpp"
 #include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -153,11 +154,13 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
     tokens.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
   Layout layout;
   for (int i = 0; i < 16 * tile.warps / kRowsOfWarpgroup + tile.stages; ++i) layout.add(tokens);
-  if (adds_to_queries)
+  if (adds_to_queries) {
     layout.add(2 * (16 * tile.warps / kRowsOfWarpgroup) * swizzled_tile_bytes(tile.block_k, tile.block_q),
                kSwizzledTileAlignment);
-  else
+    layout.add(2 * query_share_columns(config.head_dim) * tile.block_q * static_cast<int>(sizeof(float)), 128);
+  } else {
     layout.add(1, 1);
+  }
   add_columns(layout, tile.stages, tile, bias);
   layout.add(kRingBytes * (1 + tile.stages), 8);
   layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);

@@ -97,9 +97,34 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
 }
 
-constexpr int kWarpgroupThreads = 128;
-
 std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
+
+/// Of each thread block.
+struct StepSize {
+  int threads = 0;
+  int shared_bytes = 0;
+};
+
+constexpr StepSize kRowKernel{.threads = codegen::kRowKernelThreads};
+
+/// Enters the steps of a launch, those that have something to do.
+class StepWriter {
+ public:
+  explicit StepWriter(LaunchPlan& launch) : next_(launch.steps.begin()) {}
+
+  void add(KernelRole role, std::int64_t blocks, const StepSize& size, std::int64_t first_block = 0) {
+    require_at_most("the number of thread blocks", first_block + blocks, kMaxBlocks);
+    if (blocks == 0) return;
+    *next_++ = {.role = role,
+                .blocks = static_cast<std::uint32_t>(blocks),
+                .threads = static_cast<std::uint32_t>(size.threads),
+                .shared_bytes = static_cast<std::uint32_t>(size.shared_bytes),
+                .first_block = static_cast<std::uint32_t>(first_block)};
+  }
+
+ private:
+  decltype(LaunchPlan::steps)::iterator next_;
+};
 
 }  // namespace
 
@@ -125,23 +150,29 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   const int threads = 32 * plan.tile.warps + (is_hopper ? codegen::kProducerThreads : 0);
   const std::int64_t query_blocks = sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows);
   const std::int64_t key_blocks = sizes.batch * sizes.kv_heads * count_tiles(sizes.kv_length, rows);
-  std::array<std::int64_t, 3> phases{};
-  if (is_hopper)
-    phases[0] =
-        sizes.batch * sizes.heads * count_tiles(sizes.q_length, codegen::statistics_rows(threads, config.head_dim_v));
+  std::int64_t blocks_of_keys = 0;
+  std::int64_t blocks_of_queries = 0;
   for (const BackwardPass& pass : plan.passes)
-    phases[pass.owns_keys ? 1 : 2] += pass.owns_keys ? key_blocks : query_blocks;
+    (pass.owns_keys ? blocks_of_keys : blocks_of_queries) += pass.owns_keys ? key_blocks : query_blocks;
   const std::int64_t all_q_tiles = sizes.batch * sizes.heads * count_tiles(sizes.q_length, plan.tile.block_q);
   const bool adds_to_queries = codegen::adds_to_queries(plan);
-  if (adds_to_queries) phases[2] = count_tiles(2 * all_q_tiles, threads / kWarpgroupThreads);
-  const std::int64_t blocks = phases[0] + phases[1] + phases[2];
-  require_at_most("the number of thread blocks", blocks, kMaxBlocks);
 
   LaunchPlan launch;
-  launch.blocks = static_cast<std::uint32_t>(blocks);
-  if (is_hopper) std::ranges::copy(phases, launch.phases.begin());
-  launch.threads = static_cast<std::uint32_t>(threads);
-  launch.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
+  StepWriter steps(launch);
+  const StepSize size{.threads = threads, .shared_bytes = plan.shared_bytes};
+  if (is_hopper) {
+    const int rows_of_statistics = codegen::statistics_rows(config.head_dim_v);
+    steps.add(KernelRole::statistics, sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows_of_statistics),
+              kRowKernel);
+    steps.add(KernelRole::attention, blocks_of_keys, size);
+    steps.add(KernelRole::attention, blocks_of_queries, size, blocks_of_keys);
+  } else {
+    steps.add(KernelRole::attention, blocks_of_keys + blocks_of_queries, size);
+  }
+  if (adds_to_queries) {
+    const std::int64_t chunks = 2 * all_q_tiles * codegen::query_sums_chunks(config.head_dim, plan.tile.block_q);
+    steps.add(KernelRole::query_sums, count_tiles(chunks, codegen::kRowKernelThreads), kRowKernel);
+  }
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
                                                          codegen::kTensorMapsOfFactors * plan.fetched_factors.size());
@@ -173,7 +204,6 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
                              .key_blocks = static_cast<std::int32_t>(key_blocks),
                              .softmax_scale = scale,
                              .inverse_softmax_scale = 1 / scale,
-                             .statistics_blocks = static_cast<std::int32_t>(phases[0]),
                              .all_q_tiles = static_cast<std::int32_t>(all_q_tiles)});
   return launch;
 }

@@ -16,12 +16,13 @@ void Kernel::launch(const AttentionArguments& arguments, CUstream_st* stream) co
   const runtime::LoadedKernel& loaded = impl_->loaded;
   const runtime::CUdevice device = runtime::launch_device(loaded.driver());
   runtime::LaunchPlan launch = runtime::prepare_launch(impl_->plan, arguments, device);
-  if (launch.blocks == 0) return;
+  runtime::LaunchStep& step = launch.steps.front();
+  if (step.blocks == 0) return;
   if (impl_->plan.main_loop == MainLoop::hopper) {
     runtime::encode_tensor_maps(loaded.driver(), impl_->plan, arguments, launch);
-    launch.blocks = std::min(launch.blocks, runtime::multiprocessors_of(loaded.driver(), device));
+    step.blocks = std::min(step.blocks, runtime::multiprocessors_of(loaded.driver(), device));
   }
-  loaded.launch(launch, device, stream);
+  loaded.launch(launch, step, device, stream);
 }
 
 void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* stream) const {
@@ -37,20 +38,17 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
           driver.cuMemsetD8Async(reinterpret_cast<runtime::CUdeviceptr>(gradient->tensor.data), 0, bytes, stream),
           "zero the gradient of a bias input");
   }
-  if (launch.blocks == 0) return;
-  if (impl_->plan.main_loop != MainLoop::hopper) return loaded.launch(launch, device, stream);
-  runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
+  if (launch.steps.front().blocks == 0) return;
+  if (impl_->plan.main_loop == MainLoop::hopper) runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
   std::optional<runtime::Workspace> workspace;
   if (launch.workspace_bytes > 0) {
     workspace.emplace(driver, device, launch.workspace_bytes, stream);
     runtime::set_workspace(launch, workspace->data());
   }
-  std::uint32_t first = 0;
-  for (const std::uint32_t blocks : launch.phases) {
-    runtime::set_first_block(launch, first);
-    launch.blocks = blocks;
-    if (blocks > 0) loaded.launch(launch, device, stream);
-    first += blocks;
+  for (const runtime::LaunchStep& step : launch.steps) {
+    if (step.blocks == 0) break;
+    runtime::set_first_block(launch, step.first_block);
+    loaded.launch(launch, step, device, stream);
   }
 }
 

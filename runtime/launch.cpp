@@ -85,10 +85,11 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
 
   LaunchPlan launch;
   const std::int64_t items_a_head = plan.tile.pairs_blocks ? (q_tiles + 1) / 2 : q_tiles;
-  launch.blocks = static_cast<std::uint32_t>(sizes.batch * sizes.heads * items_a_head);
-  launch.threads = static_cast<std::uint32_t>(plan.tile.warps * 32) +
-                   (plan.main_loop == MainLoop::hopper ? codegen::kProducerThreads : 0);
-  launch.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
+  LaunchStep& step = launch.steps.front();
+  step.blocks = static_cast<std::uint32_t>(sizes.batch * sizes.heads * items_a_head);
+  step.threads = static_cast<std::uint32_t>(plan.tile.warps * 32) +
+                 (plan.main_loop == MainLoop::hopper ? codegen::kProducerThreads : 0);
+  step.shared_bytes = static_cast<std::uint32_t>(plan.shared_bytes);
 
   launch.parameter_bytes = tensor_map_bytes(plan);
   ParameterWriter parameters(launch);
@@ -108,7 +109,7 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
                                          .q_tiles = static_cast<std::int32_t>(q_tiles),
                                          .softmax_scale = scale,
                                          .inverse_softmax_scale = 1 / scale,
-                                         .work_items = static_cast<std::int32_t>(launch.blocks)});
+                                         .work_items = static_cast<std::int32_t>(step.blocks)});
   return launch;
 }
 

@@ -7,20 +7,26 @@
 
 #include "flashbias/kernel.hpp"
 #include "flashbias/plan.hpp"
+#include "runtime/kernel_role.hpp"
 
 namespace flashbias::runtime {
 
-/// What one cuLaunchKernel call is given: made on the host alone, from arguments that have all been checked.
+/// What one cuLaunchKernel call is given beside parameters.
+struct LaunchStep {
+  KernelRole role = KernelRole::attention;
+  std::uint32_t blocks = 0;  ///< 0: nothing to compute
+  std::uint32_t threads = 0;
+  std::uint32_t shared_bytes = 0;
+  std::uint32_t first_block = 0;  ///< of those of the kernel: see set_first_block
+};
+
+/// What calls that follow each other are given: made on the host alone, from arguments that have all been checked.
 struct LaunchPlan {
   /// Kernel parameters of every CUDA version fit in 4 KiB.
   static constexpr std::size_t kMaxParameterBytes = 4096;
 
-  std::uint32_t blocks = 0;  ///< 0: nothing to compute
-  /// Blocks of launches that follow each other; one launch has all where there are none.
-  std::array<std::uint32_t, 3> phases{};
-  std::uint32_t threads = 0;
-  std::uint32_t shared_bytes = 0;
-  std::size_t workspace_bytes = 0;      ///< of zeros, for as long as the launch takes
+  std::array<LaunchStep, 4> steps{};
+  std::size_t workspace_bytes = 0;      ///< for as long as the launch takes
   std::size_t workspace_parameter = 0;  ///< where its address goes
   std::size_t parameter_bytes = 0;
   alignas(64) std::array<std::byte, kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
@@ -37,7 +43,7 @@ struct LaunchPlan {
 /// Tells a launch where its workspace is.
 void set_workspace(LaunchPlan& launch, const void* workspace);
 
-/// Makes a launch that of a phase, which begins with that block.
+/// Tells a launch of the backward pass with which block a step begins.
 void set_first_block(LaunchPlan& launch, std::uint32_t block);
 
 }  // namespace flashbias::runtime

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace flashbias::runtime {
 
-/// The kernel of a cubin, loaded independently of any context; unloaded when the object goes.
+/// The kernels of a cubin, loaded independently of any context; unloaded when the object goes.
 class LoadedKernel {
  public:
   /// Throws Error(cuda).
@@ -21,12 +22,12 @@ class LoadedKernel {
   LoadedKernel& operator=(const LoadedKernel&) = delete;
   ~LoadedKernel();
 
-  /// Allows the kernel its dynamic shared memory on a device; the first time counts. Launches do so themselves.
-  /// Throws Error(unsupported_device), Error(cuda).
+  /// Allows the kernel of attention its dynamic shared memory on a device; the first time counts. Launches do so
+  /// themselves. Throws Error(unsupported_device), Error(cuda).
   void prepare_for(CUdevice device) const;
 
-  /// Enqueues it on a stream of the current context, which is on `device`. Throws as prepare_for does.
-  void launch(const LaunchPlan& launch, CUdevice device, CUstream stream) const;
+  /// Enqueues a step of a launch on a stream of the current context, which is on `device`. Throws as prepare_for does.
+  void launch(const LaunchPlan& launch, const LaunchStep& step, CUdevice device, CUstream stream) const;
 
   [[nodiscard]] const Driver& driver() const noexcept { return driver_; }
 
@@ -35,7 +36,7 @@ class LoadedKernel {
   Arch arch_;
   int shared_bytes_;
   CUlibrary library_ = nullptr;
-  CUkernel kernel_ = nullptr;
+  std::array<CUkernel, kKernelRoles> kernels_{};     ///< by role; null where the source has none
   mutable std::vector<std::atomic<bool>> prepared_;  ///< by device
 };
 

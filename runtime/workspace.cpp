@@ -35,10 +35,6 @@ Workspace::Workspace(const Driver& driver, CUdevice device, std::size_t bytes, C
     : driver_(driver), stream_(stream) {
   driver.check(driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
                "allocate " + std::to_string(bytes) + " bytes to sum up gradients of q in");
-  if (const CUresult result = driver.cuMemsetD8Async(address_, 0, bytes, stream); result != CUDA_SUCCESS) {
-    driver.cuMemFreeAsync(address_, stream);
-    driver.check(result, "zero the memory to sum up gradients of q in");
-  }
 }
 
 Workspace::~Workspace() { driver_.cuMemFreeAsync(address_, stream_); }

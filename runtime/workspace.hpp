@@ -6,7 +6,7 @@
 
 namespace flashbias::runtime {
 
-/// Zeroed memory for launches that follow on a stream: given back in its order when this goes out of scope. It comes
+/// Memory for launches that follow on a stream: given back in its order when this goes out of scope. It comes
 /// from a pool of the device that keeps what it once had, so that only growing takes the driver long.
 class Workspace {
  public:

@@ -50,5 +50,6 @@ struct Parameters {
   float softmax_scale, inverse_softmax_scale;
   int work_items;
   int kv_tiles, query_blocks, key_blocks;
-  int statistics_blocks, first_block;
+  float* d_q_sums;
+  int all_q_tiles, first_block;
 };

@@ -6,10 +6,15 @@
 
 namespace flashbias {
 
-/// Name of the one kernel in a generated source (extern "C").
+/// Name of the kernel in a generated source (extern "C") that does the work.
 [[nodiscard]] constexpr const char* kernel_name(Direction direction) noexcept {
   return direction == Direction::forward ? "flashbias_forward" : "flashbias_backward";
 }
+
+/// In a source of the backward pass for Hopper, what finds the statistics of query rows before that ...
+inline constexpr const char* kStatisticsKernelName = "flashbias_backward_statistics";
+/// ... and, where keys add to the gradients of queries, what makes d_q of their sums behind it.
+inline constexpr const char* kQuerySumsKernelName = "flashbias_backward_query_sums";
 
 /// A self-contained CUDA translation unit.
 struct KernelSource {

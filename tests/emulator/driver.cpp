@@ -27,7 +27,7 @@ struct CUkern_st {
 };
 struct CUlib_st {
   std::unique_ptr<emulator::Module> module;
-  CUkern_st kernel;
+  std::map<std::string, CUkern_st> kernels;
 };
 struct CUevent_st {
   std::chrono::steady_clock::time_point recorded;
@@ -153,6 +153,7 @@ CUresult cuLibraryLoadData(CUlibrary* library, const void* image, int* /*jit_opt
   try {
     auto loaded = std::make_unique<CUlib_st>();
     loaded->module = emulator::parse(ptx);
+    for (const auto& [name, kernel] : loaded->module->kernels) loaded->kernels[name].kernel = &kernel;
     for (const auto& global : loaded->module->globals) emulator::global_memory().add(global->data(), global->size());
     *library = loaded.release();
     return CUDA_SUCCESS;
@@ -169,10 +170,9 @@ CUresult cuLibraryUnload(CUlibrary library) {
 }
 
 CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* name) {
-  const auto found = library->module->kernels.find(name);
-  if (found == library->module->kernels.end()) return kNotFound;
-  library->kernel.kernel = &found->second;
-  *kernel = &library->kernel;
+  const auto found = library->kernels.find(name);
+  if (found == library->kernels.end()) return kNotFound;
+  *kernel = &found->second;
   return CUDA_SUCCESS;
 }
 

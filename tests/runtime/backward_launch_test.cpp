@@ -57,8 +57,9 @@ std::string rejection(Change change) {
 
 TEST_CASE("a backward launch has blocks for each pass and parameters in their order") {
   const LaunchPlan launch = Launch().prepare();
-  CHECK(launch.blocks == B * Hk * 2 + B * H * 2);  // tiles of 64
-  CHECK(launch.threads == 128);
+  CHECK(launch.steps[0].blocks == B * Hk * 2 + B * H * 2);  // tiles of 64
+  CHECK(launch.steps[0].threads == 128);
+  CHECK(launch.steps[1].blocks == 0);
   std::vector<std::uint64_t> words(launch.parameter_bytes / 8);
   std::memcpy(words.data(), launch.parameters.data(), launch.parameter_bytes);
   std::vector<std::uint64_t> pointers;

@@ -93,9 +93,9 @@ class ParameterReader {
 TEST_CASE("a launch packs its parameters in the order of codegen/parameters.hpp") {
   Launch launch;
   const LaunchPlan plan = launch.prepare();
-  CHECK(plan.blocks == B * H * 2);
-  CHECK(plan.threads == 128);
-  CHECK(plan.shared_bytes == 12345);
+  CHECK(plan.steps.front().blocks == B * H * 2);
+  CHECK(plan.steps.front().threads == 128);
+  CHECK(plan.steps.front().shared_bytes == 12345);
 
   ParameterReader reader(plan);
   reader.expect_words({0x1000, Nq * H * D, H * D, D});
@@ -120,7 +120,7 @@ TEST_CASE("strides may broadcast inputs, and those of dimensions of size 1 do no
   Launch launch;
   launch.arguments.k.strides[0] = 0;
   launch.arguments.v.strides[2] = 0;
-  CHECK(launch.prepare().blocks == B * H * 2);
+  CHECK(launch.prepare().steps.front().blocks == B * H * 2);
 
   for (TensorView* view : {&launch.arguments.q, &launch.arguments.k, &launch.arguments.v, &launch.arguments.out}) {
     view->shape[0] = 1;
@@ -128,19 +128,19 @@ TEST_CASE("strides may broadcast inputs, and those of dimensions of size 1 do no
   }
   launch.arguments.log_sum_exp->shape[0] = 1;
   launch.inputs[0].tensor.shape[0] = 1;
-  CHECK(launch.prepare().blocks == H * 2);
+  CHECK(launch.prepare().steps.front().blocks == H * 2);
 }
 
 TEST_CASE("no queries or no batch items are nothing to do; no keys are a launch") {
   Launch no_queries;
   no_queries.arguments.q.shape[1] = no_queries.arguments.out.shape[1] = no_queries.arguments.log_sum_exp->shape[2] = 0;
   no_queries.arguments.q.data = nullptr;
-  CHECK(no_queries.prepare().blocks == 0);
+  CHECK(no_queries.prepare().steps.front().blocks == 0);
 
   Launch no_keys;
   no_keys.arguments.k.shape[1] = no_keys.arguments.v.shape[1] = no_keys.inputs[0].tensor.shape[1] = 0;
   no_keys.arguments.k.data = no_keys.arguments.v.data = no_keys.inputs[0].tensor.data = nullptr;
-  CHECK(no_keys.prepare().blocks == B * H * 2);
+  CHECK(no_keys.prepare().steps.front().blocks == B * H * 2);
 }
 
 TEST_CASE("a shape that does not fit is rejected by name") {

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "backward/hopper/passes.cuh"
+#include "backward/hopper/statistics_kernel.cuh"
 
 // The gradients of softmax(scale q k^T + bias) v. Each thread block owns the rows of some queries, or of some keys, and
-// recomputes the probabilities that it needs: no gradient of q, k or v is added up by two of them. Launched once for
-// each kind of work, with first_block where it begins.
+// recomputes the probabilities that it needs. Launched once for each side, with first_block where that begins.
 extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
     flashbias_backward(const __grid_constant__ Parameters p) {
   extern __shared__ __align__(1024) unsigned char shared_bytes[];

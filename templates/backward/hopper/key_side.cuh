@@ -1,7 +1,7 @@
 #pragma once
 
-#include "backward/hopper/statistics_pass.cuh"
 #include "backward/hopper/storage.cuh"
+#include "backward/hopper/stored_statistics.cuh"
 #include "backward/key_rows.cuh"
 
 // Rows are keys of one key head, kBlock a warpgroup; columns are the queries that see them, of one head after the other

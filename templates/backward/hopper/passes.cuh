@@ -2,13 +2,10 @@
 
 #include "backward/hopper/key_pass.cuh"
 #include "backward/hopper/query_pass.cuh"
+#include "backward/hopper/query_sums_kernel.cuh"
 #include "backward/hopper/run_roles.cuh"
 
 // A sample of what the generator writes in this file's place: the kinds of work, one behind the other in the grid.
 __device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {
-  if (index < p.statistics_blocks) return find_statistics(p, index);
-  index -= p.statistics_blocks;
   if (index < p.key_blocks) return run_roles<KeyPass<true, true, true>>(p, shared, index);
-  index -= p.key_blocks;
-  QuerySums::store(p, index);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "backward/hopper/query_side.cuh"
-#include "backward/hopper/statistics_pass.cuh"
 #include "backward/hopper/store_rows.cuh"
+#include "backward/hopper/stored_statistics.cuh"
 #include "backward/hopper/walk.cuh"
 
 // What belongs to a warpgroup's queries.

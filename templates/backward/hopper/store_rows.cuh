@@ -2,23 +2,17 @@
 
 #include "backward/tiles.cuh"
 
-// The rows of a warpgroup's sums leave for global memory, as many of their columns as there are.
-template <int Tiles>
-__device__ __forceinline__ void store_columns(const float (&sums)[Tiles][4], int columns, float factor, u16* first_row,
-                                              i64 row_stride, int valid_rows) {
+// The rows of a warpgroup's sums leave for global memory.
+template <int Columns>
+__device__ __forceinline__ void store_rows(const Accumulator<Columns>& sums, float factor, u16* first_row,
+                                           i64 row_stride, int valid_rows) {
 #pragma unroll
   for (int slot = 0; slot < kRowSlots; ++slot) {
     const int row = row_of_slot(slot);
     if (row >= valid_rows) continue;
 #pragma unroll
-    for (int n = 0; n < Tiles; ++n)
-      if (n * 8 < columns)
-        *reinterpret_cast<u32*>(first_row + row * row_stride + column_of_tile(n)) =
-            Element::pack(sums[n][2 * slot] * factor, sums[n][2 * slot + 1] * factor);
+    for (int n = 0; n < Columns / 8; ++n)
+      *reinterpret_cast<u32*>(first_row + row * row_stride + column_of_tile(n)) =
+          Element::pack(sums[n][2 * slot] * factor, sums[n][2 * slot + 1] * factor);
   }
-}
-template <int Columns>
-__device__ __forceinline__ void store_rows(const Accumulator<Columns>& sums, float factor, u16* first_row,
-                                           i64 row_stride, int valid_rows) {
-  store_columns(sums, Columns, factor, first_row, row_stride, valid_rows);
 }

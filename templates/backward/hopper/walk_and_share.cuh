@@ -88,7 +88,8 @@ __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedSto
     commit_products();
     wait_for_products<1>();
     complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
-    pass.shares.add_to_sums(d_q, pass.p);
+    pass.shares.pin_sums(d_q);
+    pass.shares.add_to_sums(d_q, shared.exchange, pass.p);
     start_gradients(gradients, rows, shared.columns[position.slot]);
   }
   begin_products();
@@ -97,6 +98,8 @@ __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedSto
   commit_products();
   wait_for_products<0>();
   pass.pin_sums();
-  pass.shares.add_to_sums(d_q, pass.p);
+  pass.shares.pin_sums(d_q);
+  pass.shares.add_to_sums(d_q, shared.exchange, pass.p);
   release(shared.column_tiles.empty[before]);
+  QuerySums::wait_until_read();
 }

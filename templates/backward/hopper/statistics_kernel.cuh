@@ -1,28 +1,19 @@
 #pragma once
 
-#include "backward/statistics.cuh"
-#include "hopper/warpgroup.cuh"
+#include "backward/hopper/row_kernels.cuh"
+#include "backward/hopper/shares.cuh"
+#include "backward/hopper/stored_statistics.cuh"
 #include "load_tile.cuh"
 
-// What the passes need of each query row lies, until its gradient takes the place, at the start of the row of d_q.
-struct StoredStatistics {
-  static __device__ __forceinline__ float2* of_row(const Parameters& p, int batch, int head, int q_index) {
-    return reinterpret_cast<float2*>(p.d_q + batch * p.d_q_batch_stride + head * p.d_q_head_stride +
-                                     q_index * p.d_q_row_stride);
-  }
-  static __device__ __forceinline__ QueryStatistics load(const Parameters& p, int batch, int head, int q_index) {
-    const float2 stored = *of_row(p, batch, head, q_index);
-    return {stored.x, stored.y};
-  }
-};
-
-// Finds them, of kStatisticsRows rows of a head: some lanes share a row, a chunk of 16 bytes each.
-constexpr int kStatisticsThreads = kThreads + kWarpgroupThreads;
+// Some lanes share a row, a chunk of 16 bytes each.
 constexpr int kStatisticsLanes = power_of_two_at_least(kHeadDimV / 8);
 constexpr int kStatisticsSteps = 8;
-constexpr int kStatisticsRows = kStatisticsThreads / kStatisticsLanes * kStatisticsSteps;
+constexpr int kStatisticsRows = kRowKernelThreads / kStatisticsLanes * kStatisticsSteps;
 
-__device__ __forceinline__ void find_statistics(const Parameters& p, int index) {
+// Finds what the passes need of each query row, of kStatisticsRows rows of a head a thread block.
+extern "C" __global__ void __launch_bounds__(kRowKernelThreads)
+    flashbias_backward_statistics(const __grid_constant__ Parameters p) {
+  const int index = static_cast<int>(blockIdx.x);
   const int parts = (p.q_length + kStatisticsRows - 1) / kStatisticsRows;
   const int head = index / parts % p.heads;
   const int batch = index / parts / p.heads;
@@ -32,7 +23,7 @@ __device__ __forceinline__ void find_statistics(const Parameters& p, int index) 
   const u16* d_out = p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + column;
 #pragma unroll
   for (int step = 0; step < kStatisticsSteps; ++step) {
-    const int q_index = first + step * (kStatisticsThreads / kStatisticsLanes);
+    const int q_index = first + step * (kRowKernelThreads / kStatisticsLanes);
     const bool inside = q_index < p.q_length && column < kHeadDimV;
     float mean = inside ? product_of_chunks(*reinterpret_cast<const uint4*>(out + q_index * p.out_row_stride),
                                             *reinterpret_cast<const uint4*>(d_out + q_index * p.d_out_row_stride))
@@ -43,4 +34,5 @@ __device__ __forceinline__ void find_statistics(const Parameters& p, int index) 
     if (inside && column == 0)
       *StoredStatistics::of_row(p, batch, head, q_index) = {log_sum_exp_of(p, batch, head, q_index), mean};
   }
+  Shares::clear_sums(p);
 }
