@@ -26,7 +26,7 @@ std::string parameters(const KernelPlan& plan) {
     text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
   for (const char* name : {"q", "k", "v", "out", "d_out"}) text += operand_parameter(name, false);
   for (const char* name : {"d_q", "d_k", "d_v"}) text += operand_parameter(name, true);
-  if (adds_to_queries(plan)) text += "float* d_q_sums;  // of all tiles of queries: see QuerySums\n";
+  if (adds_to_queries(plan)) text += "float* query_sums;  // of d_q, then of gradients of factors: see QuerySums\n";
   text += "const float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", cuda_element_type(input.dtype), input.name);
@@ -95,6 +95,8 @@ std::string emit_backward(const KernelPlan& plan) {
   choices["backward/hopper/factors.cuh"] = bias.emit_hopper_factors(adds_to_queries(plan));
   choices["backward/hopper/shares.cuh"] =
       include_line(adds_to_queries(plan) ? "backward/hopper/shares_of_keys.cuh" : "backward/hopper/shares_none.cuh");
+  choices["backward/hopper/walk_over_queries.cuh"] =
+      include_line(adds_to_queries(plan) ? "backward/hopper/walk_and_share.cuh" : "backward/hopper/walk.cuh");
   choices["backward/hopper/passes.cuh"] = passes(plan);
   return inline_templates("backward/hopper/backward.cuh", choices);
 }

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "codegen/backward_bias_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -102,7 +104,7 @@ std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
-             keys_add_to_queries ? "#include \"backward/hopper/query_share.cuh\"\n" : "", bytes, texts.members, kFetch,
+             keys_add_to_queries ? "#include \"backward/hopper/query_sums.cuh\"\n" : "", bytes, texts.members, kFetch,
              texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
          gradients("KeyFactorGradients", &FactorTerm::k_input) + (keys_add_to_queries ? query_factor_shares() : "");
@@ -112,21 +114,28 @@ std::string BackwardBias::query_factor_shares() const {
   std::string members;
   std::string pin;
   std::string add;
-  std::string write;
+  std::string add_to_sums;
+  std::string store;
+  std::string tile = "0";
   for (std::size_t i = 0; i < factors_.size(); ++i) {
-    if (!is_wanted(factors_[i].q_input)) continue;
-    members += fmt::format("QueryFactorShare<{}> factors{};\n", factors_[i].rank, i);
-    pin += fmt::format("factors{}.pin_sums();\n", i);
-    add += fmt::format("factors{0}.add(gradients, keys.factors{0}, accumulate);\n", i);
-    write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].q_input);
+    const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
+    if (!is_wanted(q_input)) continue;
+    const std::string sums =
+        fmt::format("p.query_sums + i64{{p.all_q_tiles}} * (QuerySums<kHeadDim>::kTile + {})", tile);
+    members += fmt::format("QueryShare<{}> factors{};\n", rank, i);
+    pin += fmt::format("pin(factors{});\n", i);
+    add += fmt::format("add_query_share<{0}>(factors{1}, gradients, keys.factors{1}, accumulate);\n", rank, i);
+    add_to_sums += fmt::format("QuerySums<{}>::add({}, tile, factors{});\n", rank, sums, i);
+    store += fmt::format("store_factor_gradient<{}>(p, {}, p.{}_gradient);\n", rank, sums, q_input);
+    tile += fmt::format(" + QuerySums<{}>::kTile", rank);
   }
   return fmt::format(
-      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\n{}\n__device__ __forceinline__ void "
-      "pin_sums() {{\n{}}}\n"
+      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\nstatic constexpr int kTile = {};  // "
+      "numbers of their sums\n\n{}\n__device__ __forceinline__ void pin_sums() {{\n{}}}\n"
       "__device__ __forceinline__ void add(const GradientTile& gradients, const Factors& keys, bool accumulate) {{\n"
-      "{}}}\n__device__ __forceinline__ void write(const Parameters& p, int batch, int head, int start, int end) const "
-      "{{\n{}}}\n}};\n",
-      members, pin, add, write);
+      "{}}}\n__device__ __forceinline__ void add_to_sums(const Parameters& p, int tile) const {{\n{}}}\n"
+      "static __device__ __forceinline__ void store(const Parameters& p) {{\n{}}}\n}};\n",
+      tile, members, pin, add, add_to_sums, store);
 }
 
 }  // namespace flashbias::codegen

@@ -33,6 +33,9 @@ constexpr int kMaxStages = 3;
 constexpr int kHopperSpills = 16;
 constexpr int kHopperSpillsOfManyColumns = 288;
 
+/// Beyond these, ptxas has products wait for each other (measured with CUDA 13.0: 148 spill, 152 serialize).
+constexpr int kSharedPassRegisters = 144;
+
 /// Of a launch, whose parameters are bounded: inputs and gradients.
 constexpr std::size_t kMaxTensorsOfBias = 112;
 
@@ -97,10 +100,26 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
                                              " bytes of shared memory of " + to_string(config.arch));
 }
 
+/// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
+/// of the keys' gradients, products of factors, and shares of the queries' gradients; those of q may take the registers
+/// of scores.
+int shared_pass_registers(const AttentionConfig& config, const BackwardBias& bias) {
+  constexpr int kColumnsOfScores = 64;
+  int columns = config.head_dim + config.head_dim_v;
+  if (const int share = query_share_columns(config.head_dim); share < kColumnsOfScores) columns += share;
+  if (!bias.factor_terms().empty()) columns += kColumnsOfScores;
+  for (const FactorTerm& term : bias.factor_terms()) {
+    if (wants_gradient(config, term.k_input)) columns += term.rank;
+    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank);
+  }
+  return columns / 2;
+}
+
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
 /// not fit one, or where inputs of the bias need sums over the keys of each query that it does not make.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
+  if (shared_pass_registers(plan.config, bias) > kSharedPassRegisters) return std::nullopt;
   const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
   if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
   for (const InputSpec& input : names.inputs)
@@ -175,6 +194,13 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
 
 bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
+}
+
+int query_sum_columns(const KernelPlan& plan) {
+  int columns = query_share_columns(plan.config.head_dim);
+  for (const FactorTerm& term : plan.backward_program->factors)
+    if (wants_gradient(plan.config, term.q_input)) columns += query_share_columns(term.rank);
+  return 2 * columns;
 }
 
 void plan_backward(KernelPlan& plan) {

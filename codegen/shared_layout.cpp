@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
-#include "codegen/parameters.hpp"
 #include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -157,7 +156,6 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
   if (adds_to_queries) {
     layout.add(2 * (16 * tile.warps / kRowsOfWarpgroup) * swizzled_tile_bytes(tile.block_k, tile.block_q),
                kSwizzledTileAlignment);
-    layout.add(2 * query_share_columns(config.head_dim) * tile.block_q * static_cast<int>(sizeof(float)), 128);
   } else {
     layout.add(1, 1);
   }

@@ -90,6 +90,21 @@ std::string scores_product(const Wgmma& wgmma) {
                         wgmma, Along::columns, Along::columns);
 }
 
+/// The same with a left operand in registers.
+std::string scores_product_of_registers(const Wgmma& wgmma) {
+  const int first = wgmma.operands();
+  return fmt::format(
+      "// d = (accumulate ? d : 0) + a b^T, with a in registers and columns of b along its rows in shared memory.\n"
+      "__device__ __forceinline__ void multiply_scores({}, const u32 (&a)[4], unsigned long long b, bool accumulate) "
+      "{{\n"
+      "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
+      "\"{} {}, \"\n\"{{%{}, %{}, %{}, %{}}}, %{}, accumulate, 1, 1, 0;\\n\"\n\"}}\"\n"
+      ": {}\n: \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b), "
+      "\"r\"(static_cast<u32>(accumulate)));\n}}\n",
+      wgmma.parameters(), first + 5, wgmma.instruction(), wgmma.destination(), first, first + 1, first + 2, first + 3,
+      first + 4, wgmma.outputs());
+}
+
 /// What is added to scores, in a type of its own.
 std::string added_product(const char* name, DType dtype, int columns) {
   const Wgmma wgmma(dtype, {{"d", columns / 8}});
@@ -158,6 +173,7 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
   for (const int count : columns)
     text += "\n" + output_product("multiply_output", kOutput, Wgmma(config.dtype, {{"d", count / 8}}), true);
   if (!adds_to_queries(plan)) return text;
+  text += "\n" + scores_product_of_registers(Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}));
   std::set<int> summed = {config.head_dim};
   for (const FactorTerm& term : factors) summed.insert(term.rank);
   std::set<int> shares;

@@ -183,8 +183,8 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   parameters.append_operand(operand_gradient(arguments, arguments.k, "k", config, device));
   parameters.append_operand(operand_gradient(arguments, arguments.v, "v", config, device));
   if (adds_to_queries) {
-    launch.workspace_bytes = static_cast<std::size_t>(all_q_tiles) * static_cast<std::size_t>(plan.tile.block_q) * 2 *
-                             static_cast<std::size_t>(codegen::query_share_columns(config.head_dim)) * sizeof(float);
+    launch.workspace_bytes =
+        static_cast<std::size_t>(all_q_tiles * plan.tile.block_q * codegen::query_sum_columns(plan)) * sizeof(float);
     launch.workspace_parameter = launch.parameter_bytes;
     parameters.append(std::uint64_t{0});
   }

@@ -50,6 +50,6 @@ struct Parameters {
   float softmax_scale, inverse_softmax_scale;
   int work_items;
   int kv_tiles, query_blocks, key_blocks;
-  float* d_q_sums;
+  float* query_sums;
   int all_q_tiles, first_block;
 };

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
 
 #include "tests/emulator/address.hpp"
@@ -100,48 +99,13 @@ Operation copy_box_of_tensor() {
   };
 }
 
-/// cp.reduce.async.bulk... [to], [from], bytes: done at once, so that there is nothing to wait for. For the race
-/// detector sums are like a read, since two of them are no race.
-Operation add_bulk() {
-  return [](Warp& warp, const Instruction& instruction, Mask lanes) {
-    const auto& operands = instruction.operands;
-    for_each_lane(lanes, [&](int lane) {
-      const std::size_t bytes = warp.get(operands[2].values.front(), lane);
-      const Word to = address_of(warp, operands[0], lane);
-      const Word from = address_of(warp, operands[1], lane);
-      if (to % 16 != 0 || from % 16 != 0 || bytes % 16 != 0)
-        throw Fault(warp.position() +
-                    ": what is added up is no number of 16-byte chunks that begin at multiples of 16");
-      for (std::size_t at = 0; at < bytes; at += sizeof(float)) {
-        float addend = 0;
-        std::memcpy(&addend, warp.resolve(Space::shared, from + at, sizeof(addend), lane, Access::read),
-                    sizeof(addend));
-        std::byte* sum = warp.resolve(Space::global, to + at, sizeof(addend), lane, Access::read);
-        std::atomic_ref(*reinterpret_cast<float*>(sum)).fetch_add(addend);
-      }
-    });
-  };
-}
-
-Operation nothing() {
-  return [](Warp& /*warp*/, const Instruction& /*instruction*/, Mask /*lanes*/) {};
-}
-
-Operation bulk_copy(const Opcode& opcode) {
-  if (opcode.has("tensor"))
-    return opcode.has("4d") && opcode.has("shared::cluster") ? copy_box_of_tensor() : Operation();
-  if (opcode.has("reduce"))
-    return opcode.has("global") && opcode.has("shared::cta") && opcode.has("add") && opcode.type() == "f32"
-               ? add_bulk()
-               : Operation();
-  return opcode.has("commit_group") || opcode.has("wait_group") ? nothing() : Operation();
-}
-
 }  // namespace
 
 Operation asynchronous_copy(const Opcode& opcode) {
   if (opcode.name != "cp" || !opcode.has("async")) return {};
-  if (opcode.has("bulk")) return bulk_copy(opcode);
+  if (opcode.has("bulk"))
+    return opcode.has("tensor") && opcode.has("4d") && opcode.has("shared::cluster") ? copy_box_of_tensor()
+                                                                                     : Operation();
   if (opcode.has("commit_group")) return commit_copies();
   if (opcode.has("wait_group"))
     return [](Warp& warp, const Instruction& instruction, Mask) {

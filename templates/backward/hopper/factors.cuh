@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backward/hopper/factor_gradient.cuh"
-#include "backward/hopper/query_share.cuh"
+#include "backward/hopper/query_sums.cuh"
 
 // A sample of what the generator writes in this file's place: the low-rank terms of a bias that has none.
 
@@ -24,7 +24,10 @@ struct QueryFactorGradients {
 using KeyFactorGradients = QueryFactorGradients;
 // Of those of queries, what some keys add.
 struct QueryFactorShares {
+  static constexpr int kTile = 0;  // numbers of their sums
+
   __device__ void pin_sums() {}
   __device__ void add(const GradientTile& /*gradients*/, const Factors& /*keys*/, bool /*accumulate*/) {}
-  __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
+  __device__ void add_to_sums(const Parameters&, int /*tile*/) const {}
+  static __device__ void store(const Parameters&) {}
 };

@@ -2,7 +2,7 @@
 
 #include "backward/hopper/key_side.cuh"
 #include "backward/hopper/store_rows.cuh"
-#include "backward/hopper/walk_and_share.cuh"
+#include "backward/hopper/walk_over_queries.cuh"
 
 // What belongs to a warpgroup's keys: the matrix of scores is transposed. And what they add to those of queries.
 template <bool WritesKeys, bool WritesValues, bool WritesInputs>

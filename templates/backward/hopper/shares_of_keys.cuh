@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backward/hopper/query_sums.cuh"
+#include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/token_tile.cuh"
 
 // What the keys of a thread block add to the gradients of queries and of their factors.
@@ -8,35 +9,39 @@ struct Shares {
   static constexpr bool kExist = true;
   struct Storage {
     GradientTile gradients[2][kWarpgroups];  // of two tiles of queries: the second while the first is read
-    QuerySums::Storage sums[kWarpgroups];
   };
 
   QueryFactorShares factors;
   int tile = 0;  // of queries
   int slot = 0;
+  LeftOperand packed;
 
-  static __device__ __forceinline__ void clear_sums(const Parameters& p) { QuerySums::clear(p); }
+  static __device__ __forceinline__ void clear_sums(const Parameters& p) {
+    const i64 chunks = i64{p.all_q_tiles} * ((QuerySums<kHeadDim>::kTile + QueryFactorShares::kTile) / 4);
+    for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) reinterpret_cast<float4*>(p.query_sums)[i] = {};
+  }
 
   // Of the keys of this warpgroup, for all of them.
   __device__ __forceinline__ void hand_over(Storage& storage, const Scores& gradients, int tile_of_queries) {
     tile = tile_of_queries;
     slot ^= 1;
-    LeftOperand packed;
     pack(packed, gradients);
     ::hand_over(storage.gradients[slot][warpgroup()], packed);
     publish_to_async_proxy();
-    QuerySums::wait_until_read();
     wait_for_consumers();
   }
-  __device__ __forceinline__ const GradientTile& of_warpgroup(const Storage& storage) const {
-    return storage.gradients[slot][warpgroup()];
+  __device__ __forceinline__ const auto& of_warpgroup(const Storage& storage) const {
+    if constexpr (kGradientsInRegisters)
+      return packed;
+    else
+      return storage.gradients[slot][warpgroup()];
   }
-  __device__ __forceinline__ void pin_sums(QuerySums::Share& d_q) {
+  __device__ __forceinline__ void pin_sums(QueryShare<kHeadDim>& d_q) {
     pin(d_q);
     factors.pin_sums();
   }
   // d_q is in units of the softmax scale.
-  __device__ __forceinline__ void add(QuerySums::Share& d_q, const Storage& storage,
+  __device__ __forceinline__ void add(QueryShare<kHeadDim>& d_q, const Storage& storage,
                                       const TokenTile (&keys)[kWarpgroups]) {
     pin_sums(d_q);
 #pragma unroll
@@ -45,9 +50,8 @@ struct Shares {
       factors.add(storage.gradients[slot][i], keys[i], i > 0);
     }
   }
-  __device__ __forceinline__ void add_to_sums(const QuerySums::Share& d_q, Storage& storage, const Parameters& p) {
-    QuerySums::add(p, tile, d_q, storage.sums[warpgroup()]);
-    const Block block(p, tile);
-    factors.write(p, block.batch, block.head, block.q_start, block.q_end);
+  __device__ __forceinline__ void add_to_sums(const QueryShare<kHeadDim>& d_q, const Parameters& p) const {
+    QuerySums<kHeadDim>::add(p.query_sums, tile, d_q);
+    factors.add_to_sums(p, tile);
   }
 };

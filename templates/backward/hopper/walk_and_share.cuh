@@ -1,15 +1,24 @@
 #pragma once
 
+#include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/walk.cuh"
 
 // Starts scores = rows columns^T, and the products of factors apart.
-__device__ __forceinline__ void begin_scores(Scores& scores, Scores& of_factors, const TokenTile& rows,
+__device__ __forceinline__ void begin_scores(Scores& scores, Scores& of_factors, const WarpgroupRows& rows,
                                              const TokenTile& columns) {
   pin(scores);
   if constexpr (Factors::kBytes > 0) pin(of_factors);
   begin_products();
-  multiply_rows(scores, rows.x, columns.x, false);
-  if constexpr (Factors::kBytes > 0) multiply_factors(of_factors, rows, columns);
+  multiply_rows(scores, rows.x, columns.x);
+  if constexpr (Factors::kBytes > 0) multiply_factors(of_factors, rows.tile, columns);
+}
+// Starts gradients = those of probabilities.
+__device__ __forceinline__ void start_gradients(Scores& gradients, const WarpgroupRows& rows,
+                                                const TokenTile& columns) {
+  pin(gradients);
+  begin_products();
+  multiply_rows(gradients, rows.y, columns.y);
+  commit_products();
 }
 // Once they are there: in units of the softmax scale.
 __device__ __forceinline__ void complete_scores(Scores& scores, Scores& of_factors, float inverse_softmax_scale) {
@@ -21,6 +30,7 @@ __device__ __forceinline__ void complete_scores(Scores& scores, Scores& of_facto
 }
 
 // Registers for shares of dq: those of the gradients where it fills them; in a part of them it would be copied.
+constexpr bool kShareInGradients = query_share_columns(kHeadDim) == kColumnsAtOnce;
 template <int Tiles>
 __device__ __forceinline__ auto& registers_of_shares(float (&gradients)[Tiles][4], float (&/*apart*/)[Tiles][4]) {
   return gradients;
@@ -36,12 +46,12 @@ __device__ __forceinline__ auto& registers_of_shares(float (&/*gradients*/)[Tile
 template <class Pass, class Walk>
 __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedStorage& shared,
                                                RingPosition<kStages>& position) {
-  const TokenTile& rows = shared.rows[warpgroup()];
+  const WarpgroupRows rows(shared.rows[warpgroup()]);
   Scores scores;
   Scores of_factors;
   Scores gradients;
-  QuerySums::Share apart;
-  QuerySums::Share& d_q = registers_of_shares(gradients, apart);
+  QueryShare<kHeadDim> apart;
+  QueryShare<kHeadDim>& d_q = registers_of_shares(gradients, apart);
   LeftOperand left;
   int before = -1;  // slot of the tile before
 
@@ -89,8 +99,9 @@ __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedSto
     wait_for_products<1>();
     complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
     pass.shares.pin_sums(d_q);
-    pass.shares.add_to_sums(d_q, shared.exchange, pass.p);
-    start_gradients(gradients, rows, shared.columns[position.slot]);
+    if constexpr (!kShareInGradients) start_gradients(gradients, rows, shared.columns[position.slot]);
+    pass.shares.add_to_sums(d_q, pass.p);
+    if constexpr (kShareInGradients) start_gradients(gradients, rows, shared.columns[position.slot]);
   }
   begin_products();
   pass.shares.add(d_q, shared.exchange, shared.rows);
@@ -99,7 +110,6 @@ __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedSto
   wait_for_products<0>();
   pass.pin_sums();
   pass.shares.pin_sums(d_q);
-  pass.shares.add_to_sums(d_q, shared.exchange, pass.p);
+  pass.shares.add_to_sums(d_q, pass.p);
   release(shared.column_tiles.empty[before]);
-  QuerySums::wait_until_read();
 }
