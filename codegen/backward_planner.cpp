@@ -33,7 +33,9 @@ constexpr int kMaxStages = 3;
 constexpr int kHopperSpills = 16;
 constexpr int kHopperSpillsOfManyColumns = 288;
 
-/// Beyond these, ptxas has products wait for each other (measured with CUDA 13.0: 148 spill, 152 serialize).
+/// Beyond these, two passes are faster (measured on an H100: 160 for factors of 64 columns beside 64 of q took 1.04
+/// times as long as two passes, 152 for 96 beside 32 took 1.23 times), or ptxas has products wait for each other
+/// (CUDA 13.0: from 152 on where shares of d_q take the registers of scores).
 constexpr int kSharedPassRegisters = 144;
 
 /// Of a launch, whose parameters are bounded: inputs and gradients.
@@ -103,23 +105,24 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
 /// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
 /// of the keys' gradients, products of factors, and shares of the queries' gradients; those of q may take the registers
 /// of scores.
-int shared_pass_registers(const AttentionConfig& config, const BackwardBias& bias) {
+bool fits_registers(const AttentionConfig& config, const BackwardBias& bias) {
   constexpr int kColumnsOfScores = 64;
+  const int share = query_share_columns(config.head_dim);
   int columns = config.head_dim + config.head_dim_v;
-  if (const int share = query_share_columns(config.head_dim); share < kColumnsOfScores) columns += share;
+  if (share < kColumnsOfScores) columns += share;  // or else it takes the registers of scores
   if (!bias.factor_terms().empty()) columns += kColumnsOfScores;
   for (const FactorTerm& term : bias.factor_terms()) {
     if (wants_gradient(config, term.k_input)) columns += term.rank;
     if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank);
   }
-  return columns / 2;
+  return columns / 2 <= kSharedPassRegisters;
 }
 
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
 /// not fit one, or where inputs of the bias need sums over the keys of each query that it does not make.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
-  if (shared_pass_registers(plan.config, bias) > kSharedPassRegisters) return std::nullopt;
+  if (!fits_registers(plan.config, bias)) return std::nullopt;
   const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
   if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
   for (const InputSpec& input : names.inputs)

@@ -7,6 +7,8 @@ constexpr int kWarpgroupThreads = 128;
 constexpr int kWarpgroupRows = 64;
 
 __device__ __forceinline__ int warpgroup() { return static_cast<int>(threadIdx.x) / kWarpgroupThreads; }
+// The same to all lanes of a warp that are here together, and known to be: addresses made of it take uniform registers.
+__device__ __forceinline__ int uniform_warpgroup() { return __shfl_sync(0xffffffffu, warpgroup(), 0); }
 
 // Of all warpgroups that compute.
 __device__ __forceinline__ void wait_for_consumers() { asm volatile("bar.sync 1, %0;" ::"n"(kThreads) : "memory"); }

@@ -24,7 +24,7 @@ struct KeyPass {
   Accumulator<kHeadDimV> d_v;  // in units of the probabilities
 
   __device__ KeyPass(const KeySide& of, SharedStorage& storage) : p(of.p), shared(storage), side(of) {
-    kv_start = side.keys.kv_start + warpgroup() * kBlock;
+    kv_start = side.keys.kv_start + uniform_warpgroup() * kBlock;
     kv_end = min(kv_start + kBlock, p.kv_length);
     clear(d_k);
     clear(d_v);
@@ -40,7 +40,7 @@ struct KeyPass {
     return min(block.q_start + column, p.q_length - 1);
   }
   __device__ __forceinline__ int kv_index_at(int row) const { return min(kv_index_of(row), p.kv_length - 1); }
-  __device__ __forceinline__ int row_of_block(int row) const { return warpgroup() * kBlock + row_of_slot(row); }
+  __device__ __forceinline__ int row_of_block(int row) const { return uniform_warpgroup() * kBlock + row_of_slot(row); }
 
   template <bool Masks>
   __device__ __forceinline__ void find_probabilities(Scores& scores, const KeySide::Walk& walk, int slot) {

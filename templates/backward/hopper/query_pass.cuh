@@ -24,7 +24,11 @@ struct QueryPass {
   Accumulator<kHeadDim> d_q;  // in units of the softmax scale
 
   __device__ QueryPass(const QuerySide& of, SharedStorage& storage)
-      : p(of.p), shared(storage), side(of), block(of.rows_of(warpgroup())), score_gradients(storage.score_gradients) {
+      : p(of.p),
+        shared(storage),
+        side(of),
+        block(of.rows_of(uniform_warpgroup())),
+        score_gradients(storage.score_gradients) {
     head = head_terms(p, block);
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot) {

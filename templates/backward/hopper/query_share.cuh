@@ -17,7 +17,8 @@ __device__ __forceinline__ void add_query_share(QueryShare<Columns>& share, cons
                                                 const SwizzledTile<kBlock, Columns>& keys, bool accumulate) {
   using Keys = SwizzledTile<kBlock, Columns>;
   const unsigned long long a = gradients.descriptor();
-  const unsigned long long b = keys.descriptor() + warpgroup() * Keys::column_step(query_share_columns(Columns));
+  const unsigned long long b =
+      keys.descriptor() + uniform_warpgroup() * Keys::column_step(query_share_columns(Columns));
 #pragma unroll
   for (int row = 0; row < kBlock; row += 16)
     multiply_transposed(share, a + GradientTile::row_step(row), b + Keys::row_step(row), accumulate || row != 0);

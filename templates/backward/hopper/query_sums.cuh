@@ -16,7 +16,7 @@ struct QuerySums {
   static constexpr int kTile = 2 * kHalfTile;
 
   static __device__ __forceinline__ void add(float* sums, int tile, const QueryShare<Columns>& share) {
-    float* to = sums + (i64{2} * tile + warpgroup()) * kHalfTile + threadIdx.x % kWarpgroupThreads * 4;
+    float* to = sums + (i64{2} * tile + uniform_warpgroup()) * kHalfTile + threadIdx.x % kWarpgroupThreads * 4;
 #pragma unroll
     for (int n = 0; n < kTiles; ++n)
       asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + n * kWarpgroupThreads * 4),

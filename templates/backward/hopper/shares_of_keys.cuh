@@ -26,7 +26,7 @@ struct Shares {
     tile = tile_of_queries;
     slot ^= 1;
     pack(packed, gradients);
-    ::hand_over(storage.gradients[slot][warpgroup()], packed);
+    ::hand_over(storage.gradients[slot][uniform_warpgroup()], packed);
     publish_to_async_proxy();
     wait_for_consumers();
   }
@@ -34,7 +34,7 @@ struct Shares {
     if constexpr (kGradientsInRegisters)
       return packed;
     else
-      return storage.gradients[slot][warpgroup()];
+      return storage.gradients[slot][uniform_warpgroup()];
   }
   __device__ __forceinline__ void pin_sums(QueryShare<kHeadDim>& d_q) {
     pin(d_q);

@@ -41,7 +41,7 @@ __device__ __forceinline__ void start_gradients(Scores& gradients, const TokenTi
 template <class Pass, class Walk>
 __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, SharedStorage& shared,
                                                   RingPosition<kStages>& position) {
-  const TokenTile& rows = shared.rows[warpgroup()];
+  const TokenTile& rows = shared.rows[uniform_warpgroup()];
   Scores scores;
   Scores gradients;
   LeftOperand left_probabilities;

@@ -46,7 +46,7 @@ __device__ __forceinline__ auto& registers_of_shares(float (&/*gradients*/)[Tile
 template <class Pass, class Walk>
 __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedStorage& shared,
                                                RingPosition<kStages>& position) {
-  const WarpgroupRows rows(shared.rows[warpgroup()]);
+  const WarpgroupRows rows(shared.rows[uniform_warpgroup()]);
   Scores scores;
   Scores of_factors;
   Scores gradients;
