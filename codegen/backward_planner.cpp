@@ -119,10 +119,11 @@ bool fits_registers(const AttentionConfig& config, const BackwardBias& bias) {
 }
 
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
-/// not fit one, or where inputs of the bias need sums over the keys of each query that it does not make.
+/// not fit one, where inputs of the bias need sums over the keys of each query that it does not make, or where the
+/// order of sums has to be the same each time.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
-  if (!fits_registers(plan.config, bias)) return std::nullopt;
+  if (plan.config.deterministic || !fits_registers(plan.config, bias)) return std::nullopt;
   const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
   if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
   for (const InputSpec& input : names.inputs)

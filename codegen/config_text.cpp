@@ -57,6 +57,7 @@ constexpr std::array kFields{
     Field{"log_sum_exp", [](AttentionConfig& c, std::string_view value) { c.log_sum_exp = parse_boolean(value); }},
     Field{"arch", [](AttentionConfig& c, std::string_view value) { c.arch = parse_arch(value); }},
     Field{"gradients", [](AttentionConfig& c, std::string_view value) { c.gradients = parse_names(value); }},
+    Field{"deterministic", [](AttentionConfig& c, std::string_view value) { c.deterministic = parse_boolean(value); }},
     Field{"lowering", [](AttentionConfig& c, std::string_view value) { c.lowering = parse_lowering(value); }},
     Field{"tile", [](AttentionConfig& c, std::string_view value) { c.tile = parse_tile_shape(value); }},
     Field{"bias", [](AttentionConfig& c, std::string_view value) { c.bias = parse_expr(value); }},
@@ -134,6 +135,7 @@ class FieldReader {
 std::string to_string(const AttentionConfig& config) {
   std::string chosen;
   if (!config.gradients.empty()) chosen = fmt::format(" gradients={}", fmt::join(config.gradients, ","));
+  if (config.deterministic) chosen += " deterministic=true";
   if (config.lowering) {
     std::string name(to_string(*config.lowering));
     std::ranges::replace(name, ' ', '_');

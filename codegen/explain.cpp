@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/backward_planner.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/wgmma_emitter.hpp"
 #include "flashbias/plan.hpp"
@@ -76,6 +77,14 @@ std::string nearest_entries_of(const Expr& expr) {
   return fmt::format("{}", fmt::join(lines, ""));
 }
 
+/// Names of what a backward pass of keys adds to the gradients of.
+std::vector<std::string> sums_of_queries(const KernelPlan& plan) {
+  std::vector<std::string> names = {"q"};
+  for (const InputSpec& input : plan.input_gradients)
+    if (input.kind != Op::key_input) names.push_back(input.name);
+  return names;
+}
+
 /// Names of what a backward pass writes gradients of.
 std::vector<std::string> gradients_of(const KernelPlan& plan, const BackwardPass& pass) {
   std::vector<std::string> names;
@@ -107,10 +116,17 @@ std::string explain(const KernelPlan& plan) {
         "each "
         "warp reads its own rows, which takes up to four times as long\n",
         fmt::join(plan.fetched_pairs, ", "));
-  for (const BackwardPass& pass : plan.passes)
+  for (const BackwardPass& pass : plan.passes) {
     text += fmt::format("pass:   rows of {}, which walk over the {}: gradients of {}\n",
                         pass.owns_keys ? "keys" : "queries", pass.owns_keys ? "queries" : "keys",
                         fmt::join(gradients_of(plan, pass), ", "));
+    if (pass.adds_to_queries)
+      text += fmt::format(
+          "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own): {} "
+          "bytes "
+          "of workspace for each query and head\n",
+          fmt::join(sums_of_queries(plan), ", "), codegen::query_sum_columns(plan) * static_cast<int>(sizeof(float)));
+  }
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
     text +=
@@ -157,8 +173,14 @@ std::string explain_json(const KernelPlan& plan) {
     for (const Expr& approximation : approximations(term.expression))
       shown["approximates"].push_back(to_string(*approximation.node().approximated));
   }
-  for (const BackwardPass& pass : plan.passes)
-    json["passes"].push_back({{"rows", pass.owns_keys ? "keys" : "queries"}, {"gradients", gradients_of(plan, pass)}});
+  for (const BackwardPass& pass : plan.passes) {
+    auto& shown = json["passes"].emplace_back(
+        nlohmann::ordered_json{{"rows", pass.owns_keys ? "keys" : "queries"}, {"gradients", gradients_of(plan, pass)}});
+    if (pass.adds_to_queries) {
+      shown["adds_to"] = sums_of_queries(plan);
+      shown["workspace_bytes_a_query"] = codegen::query_sum_columns(plan) * static_cast<int>(sizeof(float));
+    }
+  }
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {
     nlohmann::ordered_json& shown = json["inputs"].emplace_back(

@@ -27,6 +27,16 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
   throw Error(ErrorCode::invalid_config, "gradients: " + problem);
 }
 
+/// What many thread blocks add to, in whatever order they come.
+void reject_sums_of_queries(const AttentionConfig& config) {
+  for (const InputSpec& input : gradient_names(config).inputs)
+    if (input.kind == Op::head_scalar || input.kind == Op::table)
+      reject(fmt::format(
+          "'{}' belongs to all queries of a head, whose thread blocks add to its gradient in any order, and "
+          "deterministic is true; name the others in gradients, or leave deterministic out",
+          input.name));
+}
+
 }  // namespace
 
 bool wants_gradient(const AttentionConfig& config, std::string_view name) {
@@ -37,6 +47,7 @@ AttentionConfig forward_of(AttentionConfig config) {
   config.direction = Direction::forward;
   config.log_sum_exp = true;
   config.gradients.clear();
+  config.deterministic = false;
   return config;
 }
 
@@ -69,6 +80,7 @@ void validate_gradients(const AttentionConfig& config) {
         config.gradients.begin() + static_cast<std::ptrdiff_t>(i))
       reject(fmt::format("'{}' is named twice", name));
   }
+  if (config.deterministic) reject_sums_of_queries(config);
 }
 
 }  // namespace flashbias::codegen

@@ -79,8 +79,8 @@ bool is_contiguous(const TensorView& tensor) {
   return true;
 }
 
-void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const BackwardArguments& arguments,
-                           const ProblemSizes& sizes, int device) {
+void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const AttentionConfig& config,
+                           const BackwardArguments& arguments, const ProblemSizes& sizes, int device) {
   const TensorView& bound = find_input(arguments.bias_inputs, input.name)->tensor;
   const TensorView& tensor = find_gradient(arguments.gradients, input.name)->tensor;
   const std::string title = fmt::format("the gradient of bias input '{}'", input.name);
@@ -94,6 +94,11 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
   InputSpec spec = input;
   spec.dtype = DType::f32;
   const BiasStrides strides = bind_bias_tensor(spec, tensor, sizes);
+  const bool is_shared = (sizes.batch > 1 && strides.batch == 0) || (sizes.heads > 1 && strides.head == 0);
+  if (config.deterministic && is_shared)
+    reject(title, tensor,
+           "batch items or heads share it and add to it in any order, but the config says deterministic=true; bind the "
+           "input for each of them, and sum up");
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
 }
 
@@ -191,7 +196,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   parameters.append(arguments.log_sum_exp.data, arguments.log_sum_exp.strides[0], arguments.log_sum_exp.strides[1]);
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
   for (const InputSpec& input : plan.input_gradients)
-    append_input_gradient(parameters, input, arguments, sizes, device);
+    append_input_gradient(parameters, input, config, arguments, sizes, device);
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(
       codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),

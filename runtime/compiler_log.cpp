@@ -1,5 +1,6 @@
 #include "runtime/compiler_log.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace flashbias::runtime {
@@ -19,14 +20,22 @@ int number_before(std::string_view text, std::string_view phrase) {
 }  // namespace
 
 KernelResources parse_resources(std::string_view log) {
-  const auto start = log.find("Compiling entry function");
-  if (start == std::string_view::npos) return {};
-  log.remove_prefix(start);
-  return {.registers = number_before(log, " registers"),
-          .static_shared_bytes = number_before(log, " bytes smem"),
-          .stack_bytes = number_before(log, " bytes stack frame"),
-          .spill_store_bytes = number_before(log, " bytes spill stores"),
-          .spill_load_bytes = number_before(log, " bytes spill loads")};
+  constexpr std::string_view kEntry = "Compiling entry function";
+  KernelResources most;
+  for (auto start = log.find(kEntry); start != std::string_view::npos;) {
+    const auto next = log.find(kEntry, start + kEntry.size());
+    const std::string_view entry = log.substr(start, next - start);
+    const auto raise = [&](int& number, std::string_view phrase) {
+      number = std::max(number, number_before(entry, phrase));
+    };
+    raise(most.registers, " registers");
+    raise(most.static_shared_bytes, " bytes smem");
+    raise(most.stack_bytes, " bytes stack frame");
+    raise(most.spill_store_bytes, " bytes spill stores");
+    raise(most.spill_load_bytes, " bytes spill loads");
+    start = next;
+  }
+  return most;
 }
 
 }  // namespace flashbias::runtime

@@ -6,7 +6,7 @@
 
 namespace flashbias::runtime {
 
-/// What the assembler says of the one kernel in a log written under `--ptxas-options=-v`:
+/// What the assembler says of the kernels in a log written under `--ptxas-options=-v`, of several the most of each:
 ///
 ///     ptxas info    : Compiling entry function 'k' for 'sm_90a'
 ///     ptxas info    : Function properties for k

@@ -18,6 +18,8 @@ void ConfigFlags::add_to(CLI::App& verb) {
       ->type_name("NAMES")
       ->delimiter(',')
       ->group(kGroup);
+  verb.add_flag("--deterministic", deterministic_, "with backward: gradients are bit-identical from run to run")
+      ->group(kGroup);
   verb.add_option("--dtype", dtype_, "of q, k, v and the output: f16 or bf16")->capture_default_str()->group(kGroup);
   verb.add_option("--head-dim", head_dim_, "of q and k: a multiple of 8 up to 256")
       ->capture_default_str()
@@ -43,7 +45,8 @@ AttentionConfig ConfigFlags::config() const {
               .causal = causal_,
               .log_sum_exp = log_sum_exp_,
               .arch = {},
-              .gradients = gradients_};
+              .gradients = gradients_,
+              .deterministic = deterministic_};
   } else {
     for (const auto* flag : described_by_) {
       if (flag->count() == 0) continue;

@@ -26,6 +26,7 @@ class ConfigFlags {
   int head_dim_v_ = 0;
   bool causal_ = false;
   bool log_sum_exp_ = false;
+  bool deterministic_ = false;
   std::string arch_;
   BiasFlags bias_;
   std::vector<const CLI::Option*> described_by_;  ///< the flags that --config takes the place of

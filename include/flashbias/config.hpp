@@ -28,6 +28,10 @@ struct AttentionConfig {
   /// Backward: what gradients are computed of, "q", "k", "v" and names of real-valued inputs of the bias. Empty: of
   /// all.
   std::vector<std::string> gradients{};
+  /// Backward: gradients are bit-identical from run to run, which takes longer where the plan would add to those of
+  /// queries in any order. Head scalars and tables, which all queries of a head add to, then have none; and an input
+  /// has to be bound for each batch item and head.
+  bool deterministic = false;
   /// Forces this lowering on every term of the bias that it can serve; by default the planner chooses the cheapest.
   std::optional<Lowering> lowering{};
   /// Forces how the work is cut; by default a table of measurements decides.

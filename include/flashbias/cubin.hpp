@@ -9,7 +9,7 @@
 
 namespace flashbias {
 
-/// What the assembler reports of a kernel.
+/// What the assembler reports of a kernel; of a source with several, the most that one of them takes.
 struct KernelResources {
   int registers = 0;            ///< a thread
   int static_shared_bytes = 0;  ///< a thread block; dynamic shared memory is in the plan

@@ -79,11 +79,11 @@ struct Tile {
 
 /// A kind of work of the backward pass, done by some of its thread blocks.
 struct BackwardPass {
-  bool owns_keys = false;       ///< a block has rows of keys and walks over queries; else rows of queries
-  bool writes_operand = false;  ///< the gradient of k, or of q
-  bool writes_values = false;   ///< the gradient of v
-  bool writes_inputs = false;   ///< gradients of the bias' inputs: of keys, or all others
-  bool adds_to_queries = false; ///< also adds what its keys do to the gradients of q and of q's factors
+  bool owns_keys = false;        ///< a block has rows of keys and walks over queries; else rows of queries
+  bool writes_operand = false;   ///< the gradient of k, or of q
+  bool writes_values = false;    ///< the gradient of v
+  bool writes_inputs = false;    ///< gradients of the bias' inputs: of keys, or all others
+  bool adds_to_queries = false;  ///< also adds what its keys do to the gradients of q and of q's factors
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.

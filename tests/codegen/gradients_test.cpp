@@ -31,6 +31,7 @@ std::string passes_of(const AttentionConfig& config) {
     if (pass.writes_operand) text += pass.owns_keys ? "k" : "q";
     if (pass.writes_values) text += "v";
     if (pass.writes_inputs) text += "+";
+    if (pass.adds_to_queries) text += ">q";
   }
   return text;
 }
@@ -87,6 +88,45 @@ TEST_CASE("a pass holds as many gradients as fit into registers") {
   CHECK(passes_of(config) == " keys:+ keys:k keys:v queries:+ queries:q");
 }
 
+TEST_CASE(
+    "on Hopper keys add to the gradients of queries, unless these need sums of their own or registers are short") {
+  const auto passes = [](const Expr& bias, int head_dim, std::vector<std::string> gradients,
+                         bool deterministic = false) {
+    AttentionConfig config = backward(bias, std::move(gradients));
+    config.arch = Arch{90};
+    config.head_dim = head_dim;
+    config.deterministic = deterministic;
+    return passes_of(config);
+  };
+  CHECK(passes(bias::none(), 128, {}) == " keys:kv>q");
+  CHECK(passes(bias::alibi(), 64, {"q", "k", "v"}) == " keys:kv>q");
+  CHECK(passes(bias::alibi(), 64, {"q", "k", "v"}, true) == " keys:kv queries:q");
+  CHECK(passes(bias::alibi(), 64, {}) == " keys:kv queries:q+");
+  CHECK(passes(bias::alibi(), 64, {"q"}) == " queries:q");
+  CHECK(passes(bias::low_rank(16), 64, {}) == " keys:kv+>q");
+  CHECK(passes(bias::low_rank(96), 32, {}) == " keys:kv+ queries:q+");
+  CHECK(passes(bias::low_rank(96), 32, {"q", "k", "v"}) == " keys:kv>q");
+  CHECK(passes(bias::key_input("height"), 64, {}) == " keys:kv+>q");
+}
+
+TEST_CASE("what all queries of a head add to has no deterministic gradient") {
+  AttentionConfig config = backward(bias::alibi());
+  config.deterministic = true;
+  CHECK(parse_config(to_string(config)) == config);
+  CHECK_FALSE(config == backward(bias::alibi()));
+  CHECK_FALSE(hash_value(config) == hash_value(backward(bias::alibi())));
+  CHECK(
+      rejection(config) ==
+      "gradients: 'slopes' belongs to all queries of a head, whose thread blocks add to its gradient in any order, and "
+      "deterministic is true; name the others in gradients, or leave deterministic out");
+  config.gradients = {"q", "k"};
+  CHECK_NOTHROW((void)plan(config));
+  config.direction = Direction::forward;
+  CHECK(rejection(config) ==
+        "deterministic is true, but the direction is forward, whose output is bit-identical from run to run anyway; "
+        "leave it out");
+}
+
 TEST_CASE("the backward pass takes the main loop for Hopper, or says why not") {
   const auto main_loop = [](AttentionConfig config) {
     if (config.arch == Arch{80}) config.arch = Arch{90};
@@ -116,9 +156,35 @@ TEST_CASE("explain tells what each pass writes") {
       text.find("pass:   rows of keys, which walk over the queries: gradients of k, v, k_positions\n"
                 "pass:   rows of queries, which walk over the keys: gradients of q, distance_weight, q_positions\n") !=
       std::string::npos);
+  AttentionConfig config = backward(bias::low_rank(16));
+  config.arch = Arch{90};
+  CHECK(
+      explain(plan(config))
+          .find(
+              "pass:   rows of keys, which walk over the queries: gradients of k, v, k_factors\n"
+              "        on the way they add to those of q, q_factors, in any order (deterministic=true takes a pass of "
+              "its own): 320 bytes of workspace for each query and head\n") != std::string::npos);
 }
 
 namespace codegen {
+
+TEST_CASE("what a bias has of queries or of keys alone is computed for these") {
+  AttentionConfig config = backward(bias::alibi());
+  config.causal = true;
+  const BackwardProgram causal = lower_backward(config);
+  CHECK(is_zero(causal.bias.score));
+  CHECK(to_string(causal.bias.key) == "-head_scalar(slopes) * -1.0 * (kv_index() - kv_origin)");
+  CHECK(causal.terms.front().lowering == Lowering::key_column);
+  const BackwardProgram bidirectional = lower_backward(backward(bias::alibi()));
+  CHECK(is_zero(bidirectional.bias.query));
+  CHECK(is_zero(bidirectional.bias.key));
+  CHECK(bidirectional.terms.front().lowering == Lowering::registers);
+  const BackwardProgram both = lower_backward(
+      backward(bias::query_input("a") + bias::key_input("b") + bias::query_input("c") * bias::key_input("d")));
+  CHECK(to_string(both.bias.query) == "query_input(a)");
+  CHECK(to_string(both.bias.key) == "key_input(b)");
+  CHECK(to_string(both.bias.score) == "query_input(c) * key_input(d)");
+}
 
 TEST_CASE("what is the same for all keys of a query has no gradient") {
   const Expr bias = bias::query_input("shift") + bias::key_input("height") * bias::head_scalar("gain");

@@ -40,16 +40,16 @@ class Problem {
     run_forward();
   }
 
-  std::vector<reference::GradientError> run() {
-    std::deque<Tensor> gradients;
+  /// The gradients as they came, by name.
+  std::map<std::string, Tensor> run() {
+    std::map<std::string, Tensor> gradients;
     std::vector<GradientOutput> outputs;
     const auto ask = [&](const std::string& name, Tensor tensor) {
       if (!codegen::wants_gradient(attention_.config, name)) return;
-      names_.push_back(name);
-      Tensor& gradient = gradients.emplace_back(std::move(tensor));
-      upload(gradient);
-      gradient.buffer->fill(kPoison);
-      outputs.push_back({names_.back(), gradient.device()});
+      const auto& [at, _] = gradients.emplace(name, std::move(tensor));
+      upload(at->second);
+      at->second.buffer->fill(kPoison);
+      outputs.push_back({at->first, at->second.device()});
     };
     for (const auto& [name, tensor] : {std::pair{"q", &q}, {"k", &k}, {"v", &v}}) ask(name, empty_like(*tensor));
     for (const InputSpec& input : kernel_.plan().input_gradients)
@@ -64,11 +64,13 @@ class Problem {
                                       .gradients = outputs,
                                       .softmax_scale = scale()};
     kernel_.launch_backward(arguments, nullptr);
+    for (auto& [name, gradient] : gradients) gradient.buffer->download(gradient.bytes.data());
+    return gradients;
+  }
+
+  std::vector<reference::GradientError> errors_of(const std::map<std::string, Tensor>& gradients) const {
     reference::Inputs computed;
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      gradients[i].buffer->download(gradients[i].bytes.data());
-      computed.emplace(names_[i], gradients[i].host);
-    }
+    for (const auto& [name, gradient] : gradients) computed.emplace(name, gradient.host);
     return reference::gradient_errors(kernel_.plan().config, q.host, k.host, v.host, host_inputs_, scale(), d_out.host,
                                       computed);
   }
@@ -133,12 +135,23 @@ class Problem {
   std::deque<Tensor> inputs_;
   std::vector<BiasInput> bound_;
   reference::Inputs host_inputs_;
-  std::deque<std::string> names_;
 };
 
 }  // namespace
 
-std::vector<reference::GradientError> run_gradients(const AttentionCase& attention) { return Problem(attention).run(); }
+std::vector<reference::GradientError> run_gradients(const AttentionCase& attention) {
+  Problem problem(attention);
+  return problem.errors_of(problem.run());
+}
+
+bool gradients_repeat(const AttentionCase& attention, int times) {
+  Problem problem(attention);
+  const std::map<std::string, Tensor> first = problem.run();
+  for (int i = 1; i < times; ++i)
+    for (const auto& [name, gradient] : problem.run())
+      if (gradient.bytes != first.at(name).bytes) return false;
+  return true;
+}
 
 void check_gradients(const std::vector<AttentionCase>& cases) {
   compile_ahead(cases);

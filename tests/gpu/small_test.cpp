@@ -110,6 +110,41 @@ TEST_CASE("gradients of every bias match float64") {
   check_gradients(cases);
 }
 
+// Those of operands come from one pass where the main loop for Hopper has it, whatever the bias.
+TEST_CASE("gradients of operands alone match float64 under every bias") {
+  std::vector<AttentionCase> cases;
+  std::size_t n = 0;
+  for (const Expr& expr : all_biases()) {
+    cases.push_back({.config = {.direction = Direction::backward,
+                                .dtype = n % 3 == 0 ? DType::f16 : DType::bf16,
+                                .head_dim = n % 3 == 0 ? 96 : 40,
+                                .head_dim_v = n % 2 == 0 ? 40 : 96,
+                                .bias = expr,
+                                .causal = n % 4 < 2,
+                                .gradients = {"q", "k", "v"}},
+                     .kv_heads = n % 2 == 0 ? 4 : 2,
+                     .q_length = 150,
+                     .kv_length = 200,
+                     .inputs_a_head = n % 5 != 0,
+                     .inputs_a_batch_item = n % 3 == 0});
+    ++n;
+  }
+  check_gradients(cases);
+}
+
+TEST_CASE("gradients of factors match float64 at ranks that one pass serves and that two do") {
+  std::vector<AttentionCase> cases;
+  for (const int rank : {8, 40, 96})
+    cases.push_back({.config = {.direction = Direction::backward,
+                                .head_dim = 32,
+                                .bias = bias::low_rank(rank),
+                                .causal = rank == 40},
+                     .q_length = 150,
+                     .kv_length = 100,
+                     .inputs_a_head = rank != 8});
+  check_gradients(cases);
+}
+
 }  // namespace flashbias::testing
 
 TEST_SUITE_END();

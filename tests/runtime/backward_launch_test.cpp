@@ -108,6 +108,57 @@ TEST_CASE("a backward launch that does not fit is refused by name") {
   CHECK(rejection([](Launch& l) { l.inputs.clear(); }) == "bias input 'slopes' is missing; the bias reads 'slopes'");
 }
 
+TEST_CASE("gradients that heads share are refused where they have to be deterministic") {
+  Launch launch;
+  launch.plan = flashbias::plan({.direction = Direction::backward,
+                                 .head_dim = D,
+                                 .head_dim_v = Dv,
+                                 .bias = bias::key_input("height"),
+                                 .arch = Arch{80},
+                                 .gradients = {"height", "v"},
+                                 .deterministic = true});
+  launch.gradients = {launch.gradients[1]};
+  const auto bind = [&](const TensorView& height, const TensorView& gradient) {
+    launch.inputs = {{"height", height}};
+    launch.gradients.resize(1);
+    launch.gradients.push_back({"height", gradient});
+  };
+  bind(tensor(0x9000, DType::f32, {B, Nk, 1}), tensor(0xa000, DType::f32, {B, Nk, 1}));
+  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)launch.prepare(); }),
+             "the config says deterministic=true; bind the input for each of them"));
+  bind(tensor(0x9000, DType::f32, {B, Nk, H}), tensor(0xa000, DType::f32, {B, Nk, H}));
+  CHECK_NOTHROW((void)launch.prepare());
+}
+
+TEST_CASE("on Hopper a backward launch has a step for each kernel, and a workspace where keys add to queries") {
+  const auto prepare = [](bool deterministic) {
+    Launch launch;
+    launch.plan = flashbias::plan({.direction = Direction::backward,
+                                   .head_dim = D,
+                                   .head_dim_v = Dv,
+                                   .bias = bias::alibi(),
+                                   .arch = Arch{90},
+                                   .gradients = {"q", "v"},
+                                   .deterministic = deterministic});
+    launch.gradients.erase(launch.gradients.begin());
+    return launch.prepare();
+  };
+  const LaunchPlan shared = prepare(false);
+  CHECK(shared.steps[0].role == KernelRole::statistics);
+  CHECK(shared.steps[1].role == KernelRole::attention);
+  CHECK(shared.steps[1].blocks == B * Hk);  // 128 keys each
+  CHECK(shared.steps[2].role == KernelRole::query_sums);
+  CHECK(shared.steps[3].blocks == 0);
+  CHECK(shared.workspace_bytes == B * H * 128 * D * sizeof(float));
+  const LaunchPlan apart = prepare(true);
+  CHECK(apart.steps[1].blocks == B * Hk);
+  CHECK(apart.steps[2].role == KernelRole::attention);
+  CHECK(apart.steps[2].first_block == B * Hk);
+  CHECK(apart.steps[2].blocks == B * H);
+  CHECK(apart.steps[3].blocks == 0);
+  CHECK(apart.workspace_bytes == 0);
+}
+
 TEST_CASE("each direction has a launch of its own") {
   Launch backward;
   CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)prepare_launch(backward.plan, {}, 0); }),

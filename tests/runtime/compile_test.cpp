@@ -77,7 +77,11 @@ TEST_CASE("resources are read from the assembler's report") {
       "ptxas info    : Compiling entry function 'k' for 'sm_90a'\n"
       "ptxas info    : Function properties for k\n"
       "ptxas         .     48 bytes stack frame, 44 bytes spill stores, 40 bytes spill loads\n"
-      "ptxas info    : Used 168 registers, used 1 barriers, 48 bytes cumulative stack size, 512 bytes smem\n");
+      "ptxas info    : Used 168 registers, used 1 barriers, 48 bytes cumulative stack size, 512 bytes smem\n"
+      "ptxas info    : Compiling entry function 'less' for 'sm_90a'\n"
+      "ptxas info    : Function properties for less\n"
+      "ptxas         .     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+      "ptxas info    : Used 32 registers, used 0 barriers\n");
   CHECK(resources.registers == 168);
   CHECK(resources.static_shared_bytes == 512);
   CHECK(resources.stack_bytes == 48);

@@ -3,8 +3,7 @@
 #include "backward/hopper/exchange.cuh"
 
 // What the keys of a thread block add to sums over all keys, for each query of a tile: score gradients times columns of
-// the keys. Each of the two warpgroups has half of the columns.
-static_assert(kWarpgroups == 2);
+// the keys. Each of two warpgroups has half of the columns.
 __host__ __device__ constexpr int query_share_columns(int columns) {
   return columns > 64 ? 64 : round_up(columns, 16) / 2;
 }

@@ -1,0 +1,24 @@
+#include <doctest/doctest.h>
+
+#include "tests/gpu/attention_case.hpp"
+#include "tests/gpu/gradient_case.hpp"
+
+namespace flashbias::testing {
+
+TEST_CASE("deterministic gradients are the same bits in each of 100 runs") {
+  for (const bool has_factors : {false, true}) {
+    AttentionCase attention{.config = {.direction = Direction::backward,
+                                       .bias = has_factors ? bias::low_rank(16) : bias::alibi(),
+                                       .causal = !has_factors,
+                                       .gradients = {"q", "k", "v"},
+                                       .deterministic = true},
+                            .q_length = 1000,
+                            .kv_length = 1300,
+                            .inputs_a_batch_item = true};
+    if (has_factors) attention.config.gradients.insert(attention.config.gradients.end(), {"q_factors", "k_factors"});
+    CAPTURE(to_string(attention));
+    CHECK(gradients_repeat(attention, 100));
+  }
+}
+
+}  // namespace flashbias::testing
