@@ -2,6 +2,7 @@
 """This library beside every peer, on the same tensors, in the same run, on one GPU.
 
     python3 bench/compare.py [--flashbias flash_bias_triton.py] [--rows llm_d128_4k,pde_32k] [--peers flashbias,flex] [--json out.json]
+    python3 bench/compare.py --direction backward [--rows llm_d128_4k,enc_d64_4k_factors] ...
     python3 bench/compare.py --draw out.json -o docs/images/comparison.svg
 
 Peers: attention without bias by cuDNN and FlashAttention-2 (through PyTorch); with the bias FlexAttention, a materialised
@@ -13,20 +14,27 @@ of CUDA graphs of ten launches that take turns among inputs larger than the L2 c
 half of it under a causal mask, and nothing for the bias. `first` is the seconds that a first call takes, compiling included, with
 every compiler's cache empty.
 
+Backward, the time is that of torch.autograd.grad alone, after a forward pass, for gradients of what a peer's kernel is given: q, k
+and v, or these with the factors concatenated to them. Rows that end in _factors add gradients of the factors, summed up over the
+batch. They are compared with torch's in float64 over two heads; the error is that of the worst. TFLOP/s count 10 B H N^2 D, five
+products; `first` includes the forward pass.
+
 The JSON is written after each measurement, what a peer fails of included. A run that is cut short goes on where it was when it is
 started again; the measurement that ended it counts as failed.
 """
 
 import argparse
+import importlib
 import json
 import os
 import pathlib
 import sys
 import tempfile
 
-from comparison import PEERS, ROWS, chosen, line_of, reason_of
-from results_file import ROOT, ResultsFile, head
+from comparison import DIRECTIONS, PEERS, chosen, line_of, ratios, reason_of, summary_of
+from results_file import ResultsFile, default_path, head
 
+MEASURED_BY = {"forward": "peers", "backward": "backward_peers"}
 CACHES = ("FLASHBIAS_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
 
@@ -44,22 +52,25 @@ def compare(options, rows, wanted):
 
     import peers
 
-    library = peers.Flashbias(options.library)
+    measured_by = importlib.import_module(MEASURED_BY[options.direction])
+    peers.library()  # a run without it would be none
     flash_bias_func = peers.load_flash_bias(options.flashbias)
     device = torch.cuda.get_device_name()
-    results = ResultsFile(options.json, head(device, torch.__version__))
-    print(f"{device}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}")
-    for name in rows:
+    head_of_run = head(device, torch.__version__) | {"direction": options.direction}
+    path = default_path(head_of_run, f"compare-{options.direction}") if options.json == "" else options.json
+    results = ResultsFile(path, head_of_run)
+    print(f"{device}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, {options.direction}")
+    for name, row in rows.items():
         missing = [peer for peer in wanted if not results.holds(name, peer)]
         if not missing:
             continue
-        problem = peers.Problem(name)
-        print(f"\n{name}: {problem.config}")
-        makers = peers.makers(problem, library, flash_bias_func)
+        problem = measured_by.Problem(row)
+        print(f"\n{name}: {problem.config}{', gradients of ' + ', '.join(row.gradients) if row.gradients else ''}")
+        makers = measured_by.makers(problem, flash_bias_func)
         for peer in missing:
             results.keep(name, peer, {"failed": "the process ended while it ran"})
             try:
-                result = peers.measure(problem, PEERS[peer].has_bias, makers[peer])
+                result = measured_by.measure(problem, PEERS[peer].has_bias, makers[peer])
             except Exception as error:  # whatever a peer cannot do belongs into the table
                 result = {"failed": reason_of(error)}
             results.keep(name, peer, result)
@@ -69,15 +80,20 @@ def compare(options, rows, wanted):
             torch.cuda.empty_cache()
         del problem, makers
         torch.cuda.empty_cache()
+    measured = results.results["rows"]
+    results.add("ratios", {name: ratios(row) for name, row in measured.items()})
+    print("", *(summary_of(name, row) for name, row in measured.items()), sep="\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--library", default=str(ROOT / "build/lib/libflashbias.so"))
+    parser.add_argument("--direction", choices=DIRECTIONS, default="forward")
+    parser.add_argument("--library", help="the shared library; $FLASHBIAS_LIBRARY or that of build/ by default")
     parser.add_argument("--flashbias", help="FlashBias' flash_bias_triton.py")
-    parser.add_argument("--rows", default="", help=f"some of {', '.join(ROWS)}; all by default")
+    parser.add_argument("--rows", default="", help=f"some of {', '.join(DIRECTIONS['backward'])}; all by default")
     parser.add_argument("--peers", default="", help=f"some of {', '.join(PEERS)}; all by default")
-    parser.add_argument("--json", help="write the results here, with the device and the commit, as they come")
+    parser.add_argument("--json", nargs="?", const="", help="write the results here, with the device and the commit, as they "
+                        "come; without a path, into bench/results by date, GPU and direction")
     parser.add_argument("--draw", metavar="JSON", help="measure nothing; draw these results")
     parser.add_argument("-o", "--output", help="with --draw: the picture, svg or png")
     options = parser.parse_args()
@@ -88,7 +104,11 @@ def main():
 
         draw_comparison.draw(json.loads(pathlib.Path(options.draw).read_text()), options.output)
         return
-    rows, wanted = chosen(options.rows, ROWS, "row"), chosen(options.peers, PEERS, "peer")
+    known = DIRECTIONS[options.direction]
+    rows = {name: known[name] for name in chosen(options.rows, known, f"{options.direction} row")}
+    wanted = chosen(options.peers, PEERS, "peer")
+    if options.library:
+        os.environ["FLASHBIAS_LIBRARY"] = options.library
     try:
         with tempfile.TemporaryDirectory(prefix="flashbias-compare-") as directory:
             empty_caches(directory)

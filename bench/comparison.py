@@ -1,6 +1,9 @@
 """What bench/compare.py compares, and what can be told of its results without a GPU."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+OPERANDS = ("q", "k", "v")
+FACTORS = ("q_factors", "k_factors")
 
 
 @dataclass(frozen=True)
@@ -12,11 +15,21 @@ class Row:
     causal: bool
     bias: str
     rank: int
+    gradients: tuple = ()  # of what; none: the forward pass
+
+    @property
+    def products(self):
+        """Of matrices, 2 D FLOP a score each: q k^T and P v; backward q k^T and d_out v^T, then those for q, k and v."""
+        return 5 if self.gradients else 2
 
     def tflops(self, milliseconds):
-        """4 B H N^2 D, half of it under a causal mask, and nothing for the bias."""
-        flop = 4 * self.batch * self.heads * self.tokens**2 * self.head_dim * (0.5 if self.causal else 1)
+        """2 B H N^2 D for each product, half of it under a causal mask, and nothing for the bias."""
+        flop = 2 * self.products * self.batch * self.heads * self.tokens**2 * self.head_dim * (0.5 if self.causal else 1)
         return flop / milliseconds / 1e9
+
+    def roof(self):
+        """TFLOP/s that it cannot exceed: a score takes 2 D FLOP for each product, and an exponential."""
+        return min(MATRIX_TFLOPS, EXPONENTIALS * 2 * self.products * self.head_dim)
 
 
 ROWS = {
@@ -33,6 +46,19 @@ ROWS = {
     "af3_tri_768": Row(768, 4, 768, 32, False, "learned", 32),
     "af3_tri_768_r96": Row(768, 4, 768, 32, False, "learned", 96),
 }
+
+
+def backward_rows():
+    """Each row with the gradients of q, k and v, and where factors are learned, a row with theirs, too."""
+    rows = {}
+    for name, row in ROWS.items():
+        rows[name] = replace(row, gradients=OPERANDS)
+        if row.bias == "learned":
+            rows[f"{name}_factors"] = replace(row, gradients=OPERANDS + FACTORS)
+    return rows
+
+
+DIRECTIONS = {"forward": ROWS, "backward": backward_rows()}
 
 
 @dataclass(frozen=True)
@@ -59,11 +85,7 @@ PLAIN = "cudnn_plain"
 
 EXPONENTIALS = 4.16  # T/s, of ex2 on all multiprocessors of an H100, measured
 MATRIX_TFLOPS = 768  # of wgmma in f16, measured
-
-
-def roof(head_dim):
-    """TFLOP/s that attention cannot exceed: a score takes 4 D FLOP and an exponential."""
-    return min(MATRIX_TFLOPS, EXPONENTIALS * 4 * head_dim)
+LARGE_ERROR = 0.01  # beyond, a kernel computes another bias
 
 
 def chosen(names, known, what):
@@ -90,6 +112,25 @@ def best_with_bias(results):
     """The fastest peer but ours that has the bias, exact or not, by name; nothing where all failed."""
     peers = [name for name, peer in PEERS.items() if peer.has_bias and name != OURS and speed(results, name)]
     return max(peers, key=lambda name: speed(results, name), default=None)
+
+
+def ratios(results):
+    """Our speed in a row over that of cuDNN without bias and of the best other with the bias, by peer."""
+    ours = speed(results, OURS)
+    return {peer: ours / speed(results, peer) for peer in (PLAIN, best_with_bias(results)) if ours and speed(results, peer)}
+
+
+def remark_of(result):
+    """On a result that is not of the bias."""
+    return f", error {result['error']:.1g}" if result["error"] > LARGE_ERROR else ""
+
+
+def summary_of(name, results):
+    """A line on a row: ours, and how it compares."""
+    ours = speed(results, OURS)
+    compared = [f"{ratio:.2f} x {PEERS[peer].title} ({speed(results, peer):.0f}{remark_of(results[peer])})"
+                for peer, ratio in ratios(results).items()]
+    return f"{name:24} {f'{ours:.0f}' if ours else 'none':>4} TFLOP/s  {'  '.join(compared)}".rstrip()
 
 
 def line_of(peer, result):

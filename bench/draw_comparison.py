@@ -1,9 +1,7 @@
 """Draws what bench/compare.py wrote; `bench/compare.py --draw` calls it. Needs matplotlib."""
 
 import picture
-from comparison import OURS, PEERS, PLAIN, ROWS, best_with_bias, roof, speed
-
-LARGE_ERROR = 0.01  # of an output: beyond, its kernel computes another bias
+from comparison import DIRECTIONS, OURS, PEERS, PLAIN, best_with_bias, remark_of, speed
 
 
 def bars(axes, places, offset, values, color, label):
@@ -18,15 +16,15 @@ def draw_best(axes, rows, places):
     for row, name, place in zip(rows, names, places):
         if name is None:
             continue
-        error = row[name]["error"]
-        remark = f", error {error:.1g}" if error > LARGE_ERROR else ""
-        axes.text(speed(row, name) + 4, place - 0.27, PEERS[name].title + remark, va="center", fontsize=7)
+        axes.text(speed(row, name) + 4, place - 0.27, PEERS[name].title + remark_of(row[name]), va="center", fontsize=7)
 
 
 def draw(results, path):
-    names = [name for name in ROWS if name in results["rows"]]
+    direction = results.get("direction", "forward")
+    problems = DIRECTIONS[direction]
+    names = [name for name in problems if name in results["rows"]]
     rows = [results["rows"][name] for name in names]
-    figure, axes, places = picture.horizontal([f"{name}\nD {ROWS[name].head_dim}" for name in names], 0.62 * len(names) + 1.3)
+    figure, axes, places = picture.horizontal([f"{name}\nD {problems[name].head_dim}" for name in names], 0.62 * len(names) + 1.3)
     bars(axes, places, 0.27, [speed(row, OURS) for row in rows], picture.OURS, "flashbias, with the bias")
     bars(axes, places, 0, [speed(row, PLAIN) for row in rows], picture.OTHERS, "cuDNN, without any bias")
     draw_best(axes, rows, places)
@@ -38,10 +36,10 @@ def draw(results, path):
         else:
             axes.text(4, place + 0.27, "failed" if OURS in row else "not measured", va="center", fontsize=7)
     for index, (name, place) in enumerate(zip(names, places)):
-        top = roof(ROWS[name].head_dim)
+        top = problems[name].roof()
         axes.plot([top, top], [place - 0.42, place + 0.42], color="#c0392b", lw=1.5,
                   label="roof: exponentials, or the tensor cores" if index == 0 else None)
-    axes.set_xlabel(f"TFLOP/s, forward, f16 ({results['device']}, {results['date']})")
+    axes.set_xlabel(f"TFLOP/s, {direction}, f16 ({results['device']}, {results['date']})")
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=4, frameon=False, fontsize=8)
     picture.save(figure, path)

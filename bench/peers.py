@@ -7,16 +7,17 @@ import math
 import pathlib
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-from comparison import ROWS
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "examples"))
-from python_ctypes import Flashbias, Kernel  # noqa: E402, F401 (Flashbias is for compare.py)
+from flashbias_torch import library  # noqa: E402
+from python_ctypes import Kernel  # noqa: E402
 from zoo import median_ms  # noqa: E402
 
 L2_BYTES = 100 << 20
@@ -26,8 +27,8 @@ MAX_MATRIX_BYTES = 16 << 30
 class Problem:
     """Operands and bias of a row; the bias is shared by the batch."""
 
-    def __init__(self, name):
-        self.row = ROWS[name]
+    def __init__(self, row):
+        self.row = row
         self.batch, self.heads, self.tokens, self.dim = (
             self.row.batch, self.row.heads, self.row.tokens, self.row.head_dim)
         self.causal, self.bias, self.rank = self.row.causal, self.row.bias, self.row.rank
@@ -36,6 +37,7 @@ class Problem:
         self.operands = [tuple(torch.randn(shape, device="cuda", dtype=torch.float16) for _ in range(3))
                          for _ in range(copies)]
         self.scale = 1 / math.sqrt(self.dim)
+        self.checked_heads = sorted({0, self.heads - 1})
         self.inputs = getattr(self, f"make_{self.bias}")()
 
     def make_alibi(self):
@@ -81,23 +83,41 @@ class Problem:
         weight = self.inputs["distance_weight"]
         return ((weight * torch.cat([2 * x, -square, -one], -1)).half(), torch.cat([x, one, square], -1).half())
 
+    def batch_factors(self):
+        """The factors for each item of the batch."""
+        return tuple(factor.expand(self.batch, -1, -1, -1) for factor in self.factors())
+
+    def exact(self, q, k, v, head, rows, has_bias):
+        """Some rows of a head's output, in float64; q, k and v are its own: [items, tokens, dim]."""
+        scores = self.scale * q[:, rows].double() @ k.double().mT
+        if has_bias:
+            scores += self.matrix(head, rows)
+        if self.causal:
+            keys = torch.arange(self.tokens, device="cuda")
+            scores.masked_fill_(keys[None] > rows[:, None], -math.inf)
+        return scores.softmax(-1) @ v.double()
+
     def error(self, out, has_bias):
         """Against float64, over rows spread over some heads."""
-        q, k, v = self.operands[0]
+        items = sorted({0, self.batch - 1})
+        rows = torch.linspace(0, self.tokens - 1, 64, device="cuda").long()
         difference = exact_norm = 0.0
-        for item in {0, self.batch - 1}:
-            for head in {0, self.heads - 1}:
-                rows = torch.linspace(0, self.tokens - 1, 64, device="cuda").long()
-                scores = self.scale * q[item, rows, head].double() @ k[item, :, head].double().T
-                if has_bias:
-                    scores += self.matrix(head, rows)
-                if self.causal:
-                    keys = torch.arange(self.tokens, device="cuda")
-                    scores.masked_fill_(keys[None] > rows[:, None], -math.inf)
-                exact = scores.softmax(-1) @ v[item, :, head].double()
-                difference += (out[item, rows, head].double() - exact).square().sum().item()
-                exact_norm += exact.square().sum().item()
+        for head in self.checked_heads:
+            exact = self.exact(*(tensor[items, :, head] for tensor in self.operands[0]), head, rows, has_bias)
+            difference += (out[items, :, head][:, rows].double() - exact).square().sum().item()
+            exact_norm += exact.square().sum().item()
         return math.sqrt(difference / exact_norm)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What a peer does: it has tensors prepared from q, k and v, and attends to them.
+
+    Its output may have more columns than v: they are zeros.
+    """
+
+    attend: Callable
+    prepare: Callable = lambda q, k, v: (q, k, v)
 
 
 def sdpa(backend, problem, operands, mask=None, scale=None):
@@ -108,13 +128,17 @@ def sdpa(backend, problem, operands, mask=None, scale=None):
     return out.transpose(1, 2)
 
 
-def concatenated(problem, operands):
+def concatenated(problem, q, k, v):
     """FlashBias' recipe: the factors become columns of q and k, and the scale goes into q; columns are padded to 8."""
-    q, k, v = operands
-    factors = [tensor.expand(problem.batch, -1, -1, -1) for tensor in problem.factors()]
+    factors = problem.batch_factors()
     width = -(-(problem.dim + factors[0].shape[-1]) // 8) * 8
     pad = lambda tensor: functional.pad(tensor, (0, width - tensor.shape[-1]))
     return pad(torch.cat([q * problem.scale, factors[0]], -1)), pad(torch.cat([k, factors[1]], -1)), pad(v)
+
+
+def factor_product(problem):
+    """The bias of factors, in f16: [heads, tokens, tokens]."""
+    return torch.einsum("qhr,khr->hqk", *(factor[0] for factor in problem.factors()))
 
 
 def dense_mask(problem):
@@ -122,6 +146,8 @@ def dense_mask(problem):
     width = -(-problem.tokens // 16) * 16
     if 2 * problem.heads * problem.tokens * width > MAX_MATRIX_BYTES:
         raise MemoryError(f"its matrix takes more than {MAX_MATRIX_BYTES >> 30} GiB")
+    if problem.bias == "learned" and not problem.causal:
+        return factor_product(problem)[None]  # and so it can be differentiated
     mask = torch.empty(1, problem.heads, problem.tokens, width, device="cuda", dtype=torch.float16)[..., :problem.tokens]
     keys = torch.arange(problem.tokens, device="cuda")
     for rows in keys.split(2048):  # float64 of all would not fit beside it
@@ -140,8 +166,7 @@ def flex(problem):
         slopes = problem.inputs["slopes"]
         score_mod = lambda score, b, h, q, k: score + slopes[h] * (k - q)
     elif problem.bias == "learned":
-        left, right = (problem.inputs[side][0] for side in ("q_factors", "k_factors"))
-        matrix = torch.einsum("qhr,khr->hqk", left, right)
+        matrix = factor_product(problem)
         score_mod = lambda score, b, h, q, k: score + matrix[h, q, k]
     else:
         x, y, z = problem.inputs["q_positions"][0, :, 0].unbind(-1)
@@ -150,35 +175,36 @@ def flex(problem):
             (x[q] - x[k]) * (x[q] - x[k]) + (y[q] - y[k]) * (y[q] - y[k]) + (z[q] - z[k]) * (z[q] - z[k]))
     mask = create_block_mask(lambda b, h, q, k: q >= k, None, None, problem.tokens, problem.tokens) if problem.causal \
         else None
-    return lambda operands: compiled(*(tensor.transpose(1, 2) for tensor in operands), score_mod=score_mod,
-                                     block_mask=mask, scale=problem.scale).transpose(1, 2)
+    return Attention(lambda *operands: compiled(*(tensor.transpose(1, 2) for tensor in operands), score_mod=score_mod,
+                                                block_mask=mask, scale=problem.scale).transpose(1, 2))
 
 
-def makers(problem, library, flash_bias_func):
-    """By peer, what prepares its inputs and gives a function of the operands that compiles on its first call."""
+def makers(problem, flash_bias_func):
+    """By peer, what makes its inputs of the bias and gives the Attention that compiles on its first call."""
     text = f"head_dim={problem.dim} causal={str(problem.causal).lower()} bias="
 
     def ours(bias, inputs):
-        kernel = functools.cache(lambda: Kernel(library, f'{text}"{bias}"'))
-        return lambda operands: kernel()(*operands, **inputs)
+        kernel = functools.cache(lambda: Kernel(library(), f'{text}"{bias}"'))
+        return Attention(lambda q, k, v: kernel()(q, k, v, **inputs))
+
+    def plain(backend):
+        return Attention(lambda *operands: sdpa(backend, problem, operands))
 
     def dense(backend):
         mask = dense_mask(problem)
-        return lambda operands: sdpa(backend, problem, operands, mask)
+        return Attention(lambda *operands: sdpa(backend, problem, operands, mask))
 
     def concat(backend):
-        prepared = {id(operands): concatenated(problem, operands) for operands in problem.operands}
-        return lambda operands: sdpa(backend, problem, prepared[id(operands)], scale=1.0)[..., :problem.dim]
+        return Attention(lambda *operands: sdpa(backend, problem, operands, scale=1.0),
+                         functools.partial(concatenated, problem))
 
     def triton():
         if flash_bias_func is None:
             raise FileNotFoundError("give FlashBias' flash_bias_triton.py by --flashbias")
-        q_bias, k_bias = (factor.expand(problem.batch, -1, -1, -1) for factor in problem.factors())
-        scaled = {id(operands): operands[0] * problem.scale for operands in problem.operands}
-        return lambda operands: flash_bias_func(scaled[id(operands)], *operands[1:], q_bias, k_bias, None,
-                                                problem.causal, 1.0)
+        q_bias, k_bias = problem.batch_factors()
+        return Attention(lambda q, k, v: flash_bias_func(q, k, v, q_bias, k_bias, None, problem.causal, 1.0),
+                         lambda q, k, v: (q * problem.scale, k, v))
 
-    plain = lambda backend: lambda operands: sdpa(backend, problem, operands)
     return {
         "flashbias": lambda: ours(problem.config, problem.inputs),
         "flashbias_plain": lambda: ours("none()", {}),
@@ -194,17 +220,18 @@ def makers(problem, library, flash_bias_func):
 
 
 def measure(problem, has_bias, make):
-    function = make()
+    peer = make()
+    prepared = [peer.prepare(*operands) for operands in problem.operands]
     torch.cuda.synchronize()
     with torch.no_grad():
         start = time.perf_counter()
-        out = function(problem.operands[0])
+        out = peer.attend(*prepared[0])
         torch.cuda.synchronize()
         first = time.perf_counter() - start
-        error = problem.error(out, has_bias)
+        error = problem.error(out[..., :problem.dim], has_bias)
         del out
-        turns = itertools.cycle(problem.operands)
-        milliseconds = median_ms(lambda: function(next(turns)))
+        turns = itertools.cycle(prepared)
+        milliseconds = median_ms(lambda: peer.attend(*next(turns)))
     return {"first_s": first, "error": error, "ms": milliseconds, "tflops": problem.row.tflops(milliseconds)}
 
 

@@ -56,10 +56,10 @@ def bias_inputs(explanation, batch, heads, q_length, kv_length):
     return inputs
 
 
-def median_ms(launch, repetitions=15):
+def median_ms(launch, repetitions=15, stream=None):
     """Of one launch; ten a CUDA graph, so that the host's time between launches stays out of the figure."""
     launches = 10
-    stream = torch.cuda.Stream()
+    stream = stream or torch.cuda.Stream()
     with torch.cuda.stream(stream):
         launch()
     stream.synchronize()
