@@ -213,7 +213,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   return launch;
 }
 
-void set_workspace(LaunchPlan& launch, const void* workspace) {
+void set_workspace(LaunchPlan& launch, CUdeviceptr workspace) {
   std::memcpy(launch.parameters.data() + launch.workspace_parameter, &workspace, sizeof(workspace));
 }
 

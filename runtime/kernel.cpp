@@ -43,7 +43,7 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
   std::optional<runtime::Workspace> workspace;
   if (launch.workspace_bytes > 0) {
     workspace.emplace(driver, device, launch.workspace_bytes, stream);
-    runtime::set_workspace(launch, workspace->data());
+    runtime::set_workspace(launch, workspace->address());
   }
   for (const runtime::LaunchStep& step : launch.steps) {
     if (step.blocks == 0) break;

@@ -7,6 +7,7 @@
 
 #include "flashbias/kernel.hpp"
 #include "flashbias/plan.hpp"
+#include "runtime/cuda_types.hpp"
 #include "runtime/kernel_role.hpp"
 
 namespace flashbias::runtime {
@@ -41,7 +42,7 @@ struct LaunchPlan {
                                                  int device);
 
 /// Tells a launch where its workspace is.
-void set_workspace(LaunchPlan& launch, const void* workspace);
+void set_workspace(LaunchPlan& launch, CUdeviceptr workspace);
 
 /// Tells a launch of the backward pass with which block a step begins.
 void set_first_block(LaunchPlan& launch, std::uint32_t block);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <mutex>
+#include <string>
 
 namespace flashbias::runtime {
 namespace {
@@ -33,8 +34,9 @@ CUmemoryPool pool_of(const Driver& driver, CUdevice device) {
 
 Workspace::Workspace(const Driver& driver, CUdevice device, std::size_t bytes, CUstream stream)
     : driver_(driver), stream_(stream) {
-  driver.check(driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
-               "allocate " + std::to_string(bytes) + " bytes to sum up gradients of q in");
+  driver.check(
+      driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
+      "allocate " + std::to_string(bytes) + " bytes to sum up gradients of q in (deterministic=true needs none)");
 }
 
 Workspace::~Workspace() { driver_.cuMemFreeAsync(address_, stream_); }

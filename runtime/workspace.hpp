@@ -16,7 +16,7 @@ class Workspace {
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
-  [[nodiscard]] const void* data() const { return reinterpret_cast<const void*>(address_); }
+  [[nodiscard]] CUdeviceptr address() const { return address_; }
 
  private:
   const Driver& driver_;

@@ -124,6 +124,24 @@ TEST_CASE("flashbias_launch_backward launches what Kernel::launch_backward does,
   CHECK(std::memcmp(from_c.parameters.data(), from_cpp.parameters.data(), kBytes) == 0);
 }
 
+TEST_CASE("where keys add to queries a launch has memory for their sums on its stream, and gives it back") {
+  const CurrentDevice device(kHopper);
+  const char* const of_operands =
+      "direction=backward head_dim=80 causal=true arch=sm_90a gradients=q,v bias=\"alibi()\"";
+  const Handle kernel = get(of_operands);
+  Tensor d_v{0x9000, kHalf, {B, Nk, Hk, D}};
+  Backward given;
+  given.gradients = {{{"q", &given.d_q.dl}, {"v", &d_v.dl}}};
+  const RecordedCalls calls;
+  const int status = flashbias_launch_backward(kernel.get(), &given.arguments, address(0xa000));
+  INFO(flashbias_last_error());
+  REQUIRE(status == FLASHBIAS_OK);
+  CHECK(calls.count("cuMemAllocFromPoolAsync") == 1);
+  CHECK(calls.count("cuMemsetD8Async") == 0);
+  CHECK(calls.count("cuLaunchKernel") == 3);  // for the statistics, the keys and d_q
+  CHECK(calls.count("cuMemFreeAsync") == 1);
+}
+
 TEST_CASE("flashbias_launch_backward says which argument is wrong, and launches nothing") {
   const CurrentDevice device(kHopper);
   const Handle kernel = get(kConfig);
