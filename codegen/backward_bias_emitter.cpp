@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/gradients.hpp"
+#include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/terms_emitter.hpp"
 
@@ -68,6 +69,9 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
       sees_a_range_(program.visible.is_bounded()) {
   auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
+    for (std::size_t i = 0; i < gradient.reads.size() && !diagonal_; ++i)
+      if (constant_on_diagonals(gradient.reads[i].index))
+        diagonal_ = {.gradient = gradients_.size(), .value = 2 * i, .index = gradient.reads[i].index};
     const auto count = static_cast<std::ptrdiff_t>(gradient.components.size() + 2 * gradient.reads.size());
     gradients_.push_back({gradient.input, {next, next + count}});
     next += count;
@@ -167,9 +171,11 @@ std::string BackwardBias::score_gradients() const {
   std::string clear;
   std::string add;
   std::string write;
-  for (const Emitted& gradient : gradients_) {
-    const InputSpec& input = gradient.input;
-    const std::vector<Expr>& values = gradient.values;
+  std::string put;
+  std::string add_diagonals;
+  for (std::size_t g = 0; g < gradients_.size(); ++g) {
+    const InputSpec& input = gradients_[g].input;
+    const std::vector<Expr>& values = gradients_[g].values;
     const std::string& name = input.name;
     if (input.kind == Op::pair_input) {
       add += with_value(values.front(), [&](const std::string& value) {
@@ -178,15 +184,26 @@ std::string BackwardBias::score_gradients() const {
       });
     } else if (input.kind == Op::table) {
       const bool is_shared = adds_in_shared_memory(input);
-      for (std::size_t i = 0; i + 1 < values.size(); i += 2)
-        add += with_value(values[i + 1], [&](const std::string& index) {
-          const std::string clamped = fmt::format("min(max({}, 0), {})", index, input.dims - 1);
-          return with_value(values[i], [&](const std::string& value) {
-            return is_shared ? fmt::format("atomicAdd(&storage.{}[{}], d_bias * ({}));\n", name, clamped, value)
-                             : fmt::format("p.{}_gradient.add(block.batch, block.head, 0, {}, d_bias * ({}));\n", name,
-                                           clamped, value);
-          });
+      const auto add_to_entry = [&](const Expr& index, const std::string& addend) {
+        return with_value(index, [&](const std::string& entry) {
+          const std::string clamped = fmt::format("min(max({}, 0), {})", entry, input.dims - 1);
+          return is_shared
+                     ? fmt::format("atomicAdd(&storage.{}[{}], {});\n", name, clamped, addend)
+                     : fmt::format("p.{}_gradient.add(block.batch, block.head, 0, {}, {});\n", name, clamped, addend);
         });
+      };
+      for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+        if (diagonal_ && diagonal_->gradient == g && diagonal_->value == i) {
+          put = with_value(values[i], [&](const std::string& value) {
+            return fmt::format("storage.addends.put(slot, column, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);
+          });
+          add_diagonals = add_to_entry(diagonal_->index, "sum");
+          continue;
+        }
+        add += with_value(values[i], [&](const std::string& value) {
+          return add_to_entry(values[i + 1], fmt::format("d_bias * ({})", value));
+        });
+      }
       if (!is_shared) continue;
       const std::string each =
           fmt::format("for (int i = static_cast<int>(threadIdx.x); i < {}; i += kThreads)\n", input.dims);
@@ -195,17 +212,34 @@ std::string BackwardBias::score_gradients() const {
       write += fmt::format("{0}p.{1}_gradient.add(block.batch, block.head, 0, i, storage.{1}[i]);\n", each, name);
     }
   }
+  if (diagonal_) {
+    storage = "DiagonalAddends addends;\n" + storage;
+    add_diagonals = fmt::format(
+        "storage.addends.sum_up([&](int diagonal, float sum) {{\nconst int q_index = q_start + max(-diagonal, 0);\n"
+        "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
+        add_diagonals);
+  }
+  std::string put_parameters(kAddParameters);
+  put_parameters.replace(put_parameters.find(", float probability"), std::string_view(", float probability").size(),
+                         "");
+  put_parameters.insert(put_parameters.rfind(')'), ", int slot, int column");
   return fmt::format(
       "// What is added up by entries of tables, and what belongs to each score alone.\n"
       "struct ScoreGradients {{\nstruct Storage {{\n{}\n__device__ __forceinline__ void clear() {{\n{}}}\n}};\n\n"
       "Storage& storage;\n\n__device__ explicit ScoreGradients(Storage& shared) : storage(shared) {{}}\n"
-      "__device__ __forceinline__ void add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, "
-      "const Block& block) {{\n{}}}\n}};\n\n",
-      storage, clear, kAddParameters, add, write);
+      "__device__ __forceinline__ void add{} {{\n{}}}\n"
+      "// Of all scores of a warp, one after another, what is then added up along diagonals.\n"
+      "__device__ __forceinline__ void put{} {{\n{}}}\n"
+      "__device__ __forceinline__ void add_diagonals(const Parameters& p, const Block& block, int q_start, int "
+      "kv_start) "
+      "{{\n{}}}\n"
+      "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{}}}\n}};\n\n",
+      storage, clear, kAddParameters, add, put_parameters, put, add_diagonals, write);
 }
 
 std::string BackwardBias::emit() const {
-  return "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n\n" +
+  return std::string(diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
+         "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n\n" +
          terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
          terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +

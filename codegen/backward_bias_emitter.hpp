@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "codegen/backward_program.hpp"
 #include "codegen/hoisting.hpp"
@@ -25,6 +28,7 @@ class BackwardBias {
   [[nodiscard]] int key_words() const { return static_cast<int>(hoisted_.key.size()); }
   [[nodiscard]] int hidden_words() const { return sees_a_range_ ? 2 : 1; }
   [[nodiscard]] int table_entries() const;
+  [[nodiscard]] bool sums_up_diagonals() const { return diagonal_.has_value(); }
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
@@ -33,6 +37,12 @@ class BackwardBias {
   struct Emitted {
     InputSpec input;
     std::vector<Expr> values;
+  };
+  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them.
+  struct DiagonalRead {
+    std::size_t gradient = 0;
+    std::size_t value = 0;  ///< its coefficient's place among the values of that
+    Expr index;             ///< of q_index and kv_index alone
   };
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
@@ -43,6 +53,7 @@ class BackwardBias {
 
   HoistedScores hoisted_;
   std::vector<Emitted> gradients_;
+  std::optional<DiagonalRead> diagonal_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;
   bool sees_a_range_;  ///< of keys; or else the first so many

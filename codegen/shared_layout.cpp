@@ -57,6 +57,16 @@ void add_columns(Layout& layout, int stages, const Tile& tile, const BackwardBia
     layout.add(stages * std::max(1, 4 * words * tile.block_q), words > 0 ? 8 : 1);
 }
 
+/// What thread blocks of a backward pass add up by entries of tables (templates/backward/diagonal_addends.cuh).
+void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& bias) {
+  constexpr int kRowsOfWarp = 16;
+  constexpr int kColumnsBetween = 8;
+  const int addends =
+      bias.sums_up_diagonals() ? 4 * tile.warps * kRowsOfWarp * (tile.columns_at_once + kColumnsBetween) : 0;
+  const int bytes = addends + 4 * bias.table_entries();
+  layout.add(addends > 0 ? round_up(bytes, 8) : std::max(1, bytes), addends > 0 ? 8 : bytes > 0 ? 4 : 1);
+}
+
 }  // namespace
 
 std::vector<SharedTable> shared_tables(const BiasProgram& program) {
@@ -139,7 +149,7 @@ int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const
   layout.add(side);
   layout.add(side);
   add_columns(layout, 1, tile, bias);
-  layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
+  add_score_gradients(layout, tile, bias);
   return layout.size();
 }
 
@@ -161,7 +171,7 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
   }
   add_columns(layout, tile.stages, tile, bias);
   layout.add(kRingBytes * (1 + tile.stages), 8);
-  layout.add(std::max(1, 4 * bias.table_entries()), bias.table_entries() > 0 ? 4 : 1);
+  add_score_gradients(layout, tile, bias);
   return layout.size();
 }
 

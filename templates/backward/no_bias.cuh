@@ -53,5 +53,10 @@ struct ScoreGradients {
   __device__ explicit ScoreGradients(Storage&) {}
   __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
                       const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
+  // The same for what is summed up along diagonals: of all scores of a warp, one after another ...
+  __device__ void put(float /*d_bias*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
+                      const KeyTerms&, int /*q_index*/, int /*kv_index*/, int /*slot*/, int /*column*/) {}
+  // ... then for all of them; of the warp's first row and column.
+  __device__ void add_diagonals(const Parameters&, const Block&, int /*q_start*/, int /*kv_start*/) {}
   __device__ void write(const Parameters&, const Block&) {}
 };

@@ -58,12 +58,15 @@ struct QueryPass {
           probability = probability_of(probability, shifts[slot], shared.key_shifts[column], bias, p.softmax_scale);
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[slot]));
           if (masks && hidden[slot].contain(column)) probability = gradient = 0.0f;
-          if (!WritesInputs || gradient == 0.0f)
-            continue;  // where the bias is -infinity, its derivatives may be no numbers
+          if (!WritesInputs) continue;
+          score_gradients.put(gradient, p, block, head, terms[slot], key, q_index, kv_index, slot, column - first);
+          if (gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[slot].add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
           score_gradients.add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
         }
       }
+    if constexpr (WritesInputs)
+      score_gradients.add_diagonals(p, block, q_index_of(0) - row_of_slot(0) % 16, kv_start + first);
   }
 
   __device__ __forceinline__ void walk() {

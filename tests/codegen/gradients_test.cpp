@@ -166,6 +166,17 @@ TEST_CASE("explain tells what each pass writes") {
               "its own): 320 bytes of workspace for each query and head\n") != std::string::npos);
 }
 
+TEST_CASE("what scores add to a table is summed up along diagonals where its index is the same there") {
+  const auto sums_up = [](const Expr& bias, std::vector<std::string> gradients = {}) {
+    return emit(plan(backward(bias, std::move(gradients)))).text.find("storage.addends.sum_up") != std::string::npos;
+  };
+  CHECK(sums_up(bias::t5_relative_position()));
+  CHECK(sums_up(bias::alibi() + bias::relative_position(16)));
+  CHECK_FALSE(sums_up(bias::t5_relative_position(), {"q"}));
+  CHECK_FALSE(sums_up(bias::window_relative_position(8, 8)));
+  CHECK_FALSE(sums_up(bias::alibi()));
+}
+
 namespace codegen {
 
 TEST_CASE("what a bias has of queries or of keys alone is computed for these") {
