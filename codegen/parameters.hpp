@@ -23,7 +23,7 @@
 ///
 ///   q_map, k_map, v_map, d_out_map       in the main loop for Hopper, then those of plan.fetched_factors
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
-///   d_q_sums                             a pointer, where a pass adds to queries: f32, a tile of queries after another
+///   query_sums                           a pointer, where a pass adds to queries: f32, those of d_q, then of factors
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
 ///   BackwardSizes
@@ -85,8 +85,8 @@ inline constexpr int kRowKernelThreads = 256;
   return kRowKernelThreads / lanes * 8;
 }
 
-/// Rows of d_q, of a half of their columns, that a block makes of their sums
-/// (templates/backward/hopper/query_sums_kernel.cuh).
+/// Chunks of two rows by eight columns in half a tile of sums of d_q, each of which a thread makes part of d_q
+/// (templates/backward/hopper/query_sums.cuh).
 [[nodiscard]] constexpr int query_sums_chunks(int head_dim, int block_q) {
   return query_share_columns(head_dim) / 8 * block_q / 2;
 }
