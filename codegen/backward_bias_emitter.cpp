@@ -17,10 +17,16 @@ const CudaScope kScope{.pairs_are_read_ahead = false};
 /// Tables whose gradients a thread block adds up on its own, before it adds them to those of the others.
 constexpr int kMaxEntriesInSharedMemory = 4096;
 
-constexpr const char* kAddParameters =
-    "(float d_bias, float probability, const Parameters& p, const Block& block, const HeadTerms& head, const "
-    "QueryTerms& row, const "
-    "KeyTerms& key, int q_index, int kv_index)";
+std::string parameters_of_score(const char* before, const char* behind) {
+  return fmt::format(
+      "({}, const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& "
+      "key, "
+      "int q_index, int kv_index{})",
+      before, behind);
+}
+
+std::string add_parameters() { return parameters_of_score("float d_bias, float probability", ""); }
+std::string put_parameters() { return parameters_of_score("float d_bias", ", int slot, int column"); }
 
 constexpr const char* kNothing =
     "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
@@ -131,13 +137,13 @@ std::string BackwardBias::query_gradients() const {
                              "p.{0}_gradient.add(block.batch, block.head, q_index, c, sum);\n}}\n",
                              name, input.dims);
   }
-  if (members.empty()) return fmt::format(kNothing, "QueryGradients", kAddParameters, "q_index");
+  if (members.empty()) return fmt::format(kNothing, "QueryGradients", add_parameters(), "q_index");
   return fmt::format(
       "// What is summed up over the keys of a query.\nstruct QueryGradients {{\nfloat excess = 0.0f;\n{}\n"
       "__device__ __forceinline__ void add{} {{\nexcess += d_bias;\n{}}}\n__device__ __forceinline__ void "
       "write(const Parameters& p, const Block& block, int q_index, bool valid) {{\nexcess = sum_of_row(excess);\n"
       "{}}}\n}};\n\n",
-      members, kAddParameters, add, write);
+      members, add_parameters(), add, write);
 }
 
 std::string BackwardBias::key_gradients() const {
@@ -158,12 +164,12 @@ std::string BackwardBias::key_gradients() const {
         "if (valid && threadIdx.x % 4 == 0) p.{0}_gradient.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
         input.name, input.dims);
   }
-  if (members.empty()) return fmt::format(kNothing, "KeyGradients", kAddParameters, "kv_index");
+  if (members.empty()) return fmt::format(kNothing, "KeyGradients", add_parameters(), "kv_index");
   return fmt::format(
       "// What is summed up over the queries of a key.\nstruct KeyGradients {{\n{}\n__device__ __forceinline__ void "
       "add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, const Block& block, int kv_index, "
       "bool valid) {{\n{}}}\n}};\n\n",
-      members, kAddParameters, add, write);
+      members, add_parameters(), add, write);
 }
 
 std::string BackwardBias::score_gradients() const {
@@ -219,10 +225,6 @@ std::string BackwardBias::score_gradients() const {
         "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
         add_diagonals);
   }
-  std::string put_parameters(kAddParameters);
-  put_parameters.replace(put_parameters.find(", float probability"), std::string_view(", float probability").size(),
-                         "");
-  put_parameters.insert(put_parameters.rfind(')'), ", int slot, int column");
   return fmt::format(
       "// What is added up by entries of tables, and what belongs to each score alone.\n"
       "struct ScoreGradients {{\nstruct Storage {{\n{}\n__device__ __forceinline__ void clear() {{\n{}}}\n}};\n\n"
@@ -234,7 +236,7 @@ std::string BackwardBias::score_gradients() const {
       "kv_start) "
       "{{\n{}}}\n"
       "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{}}}\n}};\n\n",
-      storage, clear, kAddParameters, add, put_parameters, put, add_diagonals, write);
+      storage, clear, add_parameters(), add, put_parameters(), put, add_diagonals, write);
 }
 
 std::string BackwardBias::emit() const {

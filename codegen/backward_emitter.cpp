@@ -39,12 +39,21 @@ std::string parameters(const KernelPlan& plan) {
   return text + "};\n";
 }
 
+std::string registers_of_operands(const KernelPlan& plan) {
+  if (!adds_to_queries(plan)) return "";
+  const OperandsInRegisters kept = operands_in_registers(plan);
+  return fmt::format(
+      "constexpr bool kRowsInRegisters = {};  // keys and values\n"
+      "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
+      kept.rows, kept.gradients);
+}
+
 std::string constants(const KernelPlan& plan) {
   std::string text(kNumberTypes);
   text += size_constants(plan);
   text += fmt::format("constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n", plan.tile.columns_at_once);
   if (is_hopper(plan))
-    text += hopper_constants(plan, kRegistersOfRoles);
+    text += registers_of_operands(plan) + hopper_constants(plan, kRegistersOfRoles);
   else
     text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";

@@ -38,6 +38,10 @@ constexpr int kHopperSpillsOfManyColumns = 288;
 /// (CUDA 13.0: from 152 on where shares of d_q take the registers of scores).
 constexpr int kSharedPassRegisters = 144;
 
+/// Columns of sums, and twice those of factors, beside which left operands stay in registers without spills.
+constexpr int kColumnsBesideRows = 128;
+constexpr int kColumnsBesideGradients = 160;
+
 /// Of a launch, whose parameters are bounded: inputs and gradients.
 constexpr std::size_t kMaxTensorsOfBias = 112;
 
@@ -198,6 +202,15 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
 
 bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
+}
+
+OperandsInRegisters operands_in_registers(const KernelPlan& plan) {
+  const auto whole_steps = [](int columns) { return (columns + 15) / 16 * 16; };
+  const int of_sums = whole_steps(plan.config.head_dim) + whole_steps(plan.config.head_dim_v);
+  int of_factors = 0;
+  for (const FactorTerm& term : plan.backward_program->factors) of_factors += swizzled_columns(term.rank);
+  return {.rows = of_sums <= kColumnsBesideRows && of_factors == 0,
+          .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients};
 }
 
 int query_sum_columns(const KernelPlan& plan) {

@@ -34,10 +34,9 @@ constexpr int kSwizzledTileAlignment = 1024;
 constexpr int kPairStripBytes = 128;  ///< of a row of templates/hopper/pair_tiles.cuh
 constexpr int kRingBytes = 16;        ///< two barriers a slot
 
-/// SwizzledTile of templates/hopper/swizzled_tile.cuh: whole strips, and then what its alignment adds.
+/// What its alignment adds to a SwizzledTile included.
 int swizzled_tile_bytes(int rows, int columns) {
-  const int strip_columns = columns <= 16 ? 16 : columns <= 32 ? 32 : 64;
-  return round_up(rows * round_up(columns, strip_columns) * 2, kSwizzledTileAlignment);
+  return round_up(rows * swizzled_columns(columns) * 2, kSwizzledTileAlignment);
 }
 
 /// What the bias keeps behind its factors, of `stages` tiles of keys.
@@ -68,6 +67,8 @@ void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& b
 }
 
 }  // namespace
+
+int swizzled_columns(int columns) { return round_up(columns, columns <= 16 ? 16 : columns <= 32 ? 32 : 64); }
 
 std::vector<SharedTable> shared_tables(const BiasProgram& program) {
   std::vector<SharedTable> tables;

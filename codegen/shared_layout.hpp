@@ -16,6 +16,9 @@ struct SharedTable {
 /// 4-byte numbers a key that the hoisted score keeps in shared memory.
 [[nodiscard]] int key_term_words(const BiasProgram& program);
 
+/// Columns of a SwizzledTile of so many (templates/hopper/swizzled_tile.cuh): whole strips.
+[[nodiscard]] int swizzled_columns(int columns);
+
 /// sizeof(SharedStorage) in the generated source, which asserts it.
 [[nodiscard]] int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
 

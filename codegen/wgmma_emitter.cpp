@@ -68,41 +68,36 @@ class Wgmma {
   std::vector<Accumulators> accumulators_;
 };
 
-/// How an operand in shared memory runs along it.
-enum class Along { columns, rows };
+/// Where an operand lies: in registers, or how it runs along shared memory.
+enum class Operand { registers, columns, rows };
 
-/// Of two operands in shared memory.
-std::string shared_product(const char* name, const char* what, const Wgmma& wgmma, Along a, Along b) {
+/// The right operand is in shared memory.
+std::string product(const char* name, const char* what, const Wgmma& wgmma, Operand left, Operand right) {
   const int first = wgmma.operands();
+  const bool in_registers = left == Operand::registers;
+  const int behind_left = first + (in_registers ? 4 : 1);
+  const std::string left_operand = in_registers
+                                       ? fmt::format("{{%{}, %{}, %{}, %{}}}", first, first + 1, first + 2, first + 3)
+                                       : fmt::format("%{}", first);
+  const std::string transposes = fmt::format("{}{}",
+                                             in_registers            ? ""
+                                             : left == Operand::rows ? "1, "
+                                                                     : "0, ",
+                                             right == Operand::rows ? 1 : 0);
   return fmt::format(
       "// d = (accumulate ? d : 0) + {}.\n"
-      "__device__ __forceinline__ void {}({}, unsigned long long a, unsigned long long b,\n"
-      "bool accumulate) {{\n"
+      "__device__ __forceinline__ void {}({}, {}, unsigned long long b,\nbool accumulate) {{\n"
       "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
-      "\"{} {}, \"\n\"%{}, %{}, accumulate, 1, 1, {}, {};\\n\"\n\"}}\"\n"
-      ": {}\n: \"l\"(a), \"l\"(b), \"r\"(static_cast<u32>(accumulate)));\n}}\n",
-      what, name, wgmma.parameters(), first + 2, wgmma.instruction(), wgmma.destination(), first, first + 1,
-      a == Along::rows ? 1 : 0, b == Along::rows ? 1 : 0, wgmma.outputs());
+      "\"{} {}, \"\n\"{}, %{}, accumulate, 1, 1, {};\\n\"\n\"}}\"\n"
+      ": {}\n: {}, \"l\"(b), \"r\"(static_cast<u32>(accumulate)));\n}}\n",
+      what, name, wgmma.parameters(), in_registers ? "const u32 (&a)[4]" : "unsigned long long a", behind_left + 1,
+      wgmma.instruction(), wgmma.destination(), left_operand, behind_left, transposes, wgmma.outputs(),
+      in_registers ? R"("r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]))" : R"("l"(a))");
 }
 
 std::string scores_product(const Wgmma& wgmma) {
-  return shared_product("multiply_scores", "a b^T, with columns of a and b running along their rows in shared memory",
-                        wgmma, Along::columns, Along::columns);
-}
-
-/// The same with a left operand in registers.
-std::string scores_product_of_registers(const Wgmma& wgmma) {
-  const int first = wgmma.operands();
-  return fmt::format(
-      "// d = (accumulate ? d : 0) + a b^T, with a in registers and columns of b along its rows in shared memory.\n"
-      "__device__ __forceinline__ void multiply_scores({}, const u32 (&a)[4], unsigned long long b, bool accumulate) "
-      "{{\n"
-      "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
-      "\"{} {}, \"\n\"{{%{}, %{}, %{}, %{}}}, %{}, accumulate, 1, 1, 0;\\n\"\n\"}}\"\n"
-      ": {}\n: \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b), "
-      "\"r\"(static_cast<u32>(accumulate)));\n}}\n",
-      wgmma.parameters(), first + 5, wgmma.instruction(), wgmma.destination(), first, first + 1, first + 2, first + 3,
-      first + 4, wgmma.outputs());
+  return product("multiply_scores", "a b^T, with columns of a and b running along their rows in shared memory", wgmma,
+                 Operand::columns, Operand::columns);
 }
 
 /// What is added to scores, in a type of its own.
@@ -173,19 +168,24 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
   for (const int count : columns)
     text += "\n" + output_product("multiply_output", kOutput, Wgmma(config.dtype, {{"d", count / 8}}), true);
   if (!adds_to_queries(plan)) return text;
-  text += "\n" + scores_product_of_registers(Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}));
+  const OperandsInRegisters kept = operands_in_registers(plan);
+  if (kept.rows)
+    text += "\n" +
+            product("multiply_scores", "a b^T, with a in registers and columns of b along its rows in shared memory",
+                    Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}), Operand::registers, Operand::columns);
   std::set<int> summed = {config.head_dim};
   for (const FactorTerm& term : factors) summed.insert(term.rank);
   std::set<int> shares;
   for (const int count : summed) {
     shares.insert(query_share_columns(count));
-    text += "\n" + shared_product("multiply_output",
-                                  "a b, with columns of a along its rows in shared memory, and rows of b along its own",
-                                  Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}), Along::columns, Along::rows);
+    if (!kept.gradients)
+      text += "\n" + product("multiply_output",
+                             "a b, with columns of a along its rows in shared memory, and rows of b along its own",
+                             Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}), Operand::columns, Operand::rows);
   }
   for (const int count : shares)
-    text += "\n" + shared_product("multiply_transposed", "a^T b, with rows of a and b along those of shared memory",
-                                  Wgmma(config.dtype, {{"d", count / 8}}), Along::rows, Along::rows);
+    text += "\n" + product("multiply_transposed", "a^T b, with rows of a and b along those of shared memory",
+                           Wgmma(config.dtype, {{"d", count / 8}}), Operand::rows, Operand::rows);
   return text;
 }
 

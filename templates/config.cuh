@@ -23,6 +23,8 @@ constexpr int kConsumerRegisters = 232;
 
 // Of the backward pass alone.
 constexpr int kColumnsAtOnce = 64;
+constexpr bool kRowsInRegisters = true;
+constexpr bool kGradientsInRegisters = true;
 
 struct Parameters {
   TensorMap q_map, k_map, v_map, d_out_map;

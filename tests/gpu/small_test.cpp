@@ -92,44 +92,41 @@ TEST_CASE("gradients match float64") {
   check_gradients(cases);
 }
 
-TEST_CASE("gradients of every bias match float64") {
+/// A case for each bias, with masks and inputs of all sorts; the function sets the rest of the n-th.
+template <class Vary>
+void check_gradients_of_every_bias(const Vary& vary) {
   std::vector<AttentionCase> cases;
-  std::size_t n = 0;
   for (const Expr& expr : all_biases()) {
-    cases.push_back({.config = {.direction = Direction::backward,
-                                .dtype = n % 3 == 0 ? DType::bf16 : DType::f16,
-                                .head_dim = n % 2 == 0 ? 32 : 64,
-                                .bias = expr,
-                                .causal = n % 4 < 2},
-                     .q_length = 70,
-                     .kv_length = 150,
-                     .inputs_a_head = n % 5 != 0,
-                     .inputs_a_batch_item = n % 3 == 0});
-    ++n;
+    const std::size_t n = cases.size();
+    AttentionCase& attention = cases.emplace_back(
+        AttentionCase{.config = {.direction = Direction::backward, .bias = expr, .causal = n % 4 < 2},
+                      .inputs_a_head = n % 5 != 0,
+                      .inputs_a_batch_item = n % 3 == 0});
+    vary(attention, n);
   }
   check_gradients(cases);
 }
 
+TEST_CASE("gradients of every bias match float64") {
+  check_gradients_of_every_bias([](AttentionCase& attention, std::size_t n) {
+    attention.config.dtype = n % 3 == 0 ? DType::bf16 : DType::f16;
+    attention.config.head_dim = n % 2 == 0 ? 32 : 64;
+    attention.q_length = 70;
+    attention.kv_length = 150;
+  });
+}
+
 // Those of operands come from one pass where the main loop for Hopper has it, whatever the bias.
 TEST_CASE("gradients of operands alone match float64 under every bias") {
-  std::vector<AttentionCase> cases;
-  std::size_t n = 0;
-  for (const Expr& expr : all_biases()) {
-    cases.push_back({.config = {.direction = Direction::backward,
-                                .dtype = n % 3 == 0 ? DType::f16 : DType::bf16,
-                                .head_dim = n % 3 == 0 ? 96 : 40,
-                                .head_dim_v = n % 2 == 0 ? 40 : 96,
-                                .bias = expr,
-                                .causal = n % 4 < 2,
-                                .gradients = {"q", "k", "v"}},
-                     .kv_heads = n % 2 == 0 ? 4 : 2,
-                     .q_length = 100,
-                     .kv_length = 140,
-                     .inputs_a_head = n % 5 != 0,
-                     .inputs_a_batch_item = n % 3 == 0});
-    ++n;
-  }
-  check_gradients(cases);
+  check_gradients_of_every_bias([](AttentionCase& attention, std::size_t n) {
+    attention.config.dtype = n % 3 == 0 ? DType::f16 : DType::bf16;
+    attention.config.head_dim = n % 3 == 0 ? 96 : 40;
+    attention.config.head_dim_v = n % 2 == 0 ? 40 : 96;
+    attention.config.gradients = {"q", "k", "v"};
+    attention.kv_heads = n % 2 == 0 ? 4 : 2;
+    attention.q_length = 100;
+    attention.kv_length = 140;
+  });
 }
 
 TEST_CASE("gradients of factors match float64 at ranks that one pass serves and that two do") {

@@ -4,15 +4,8 @@
 #include "backward/hopper/token_tile.cuh"
 #include "ptx.cuh"
 
-// A warpgroup's rows are the left operand of all products with columns. The tensor cores read operands in shared memory
-// anew for each product, and where both are 64 wide no faster than they multiply: rows stay in registers where these
-// have room.
-constexpr int kColumnsOfSums = round_up(kHeadDim, 16) + round_up(kHeadDimV, 16);
-constexpr int kColumnsOfFactors = Factors::kBytes / (2 * kBlock);
-constexpr bool kRowsInRegisters = kColumnsOfSums <= 128 && kColumnsOfFactors == 0;
-// Gradients of scores are a left operand as well.
-constexpr bool kGradientsInRegisters = kColumnsOfSums + 2 * kColumnsOfFactors <= 160;
-
+// A warpgroup's rows are the left operand of all products with columns; where the plan finds room they stay in
+// registers.
 template <int Depth, bool InRegisters = kRowsInRegisters>
 struct RowOperand {
   u32 parts[round_up(Depth, 16) / 16][4];
@@ -32,19 +25,19 @@ struct RowOperand<Depth, false> {
   __device__ explicit RowOperand(const SwizzledTile<kBlock, Depth>& of) : tile(of) {}
 };
 
-// scores = rows columns^T
+// As of a tile of rows.
 template <int Depth>
 __device__ __forceinline__ void multiply_rows(Scores& scores, const RowOperand<Depth, true>& rows,
-                                              const SwizzledTile<kBlock, Depth>& columns) {
+                                              const SwizzledTile<kBlock, Depth>& columns, bool accumulate) {
   const unsigned long long b = columns.descriptor();
 #pragma unroll
   for (int depth = 0; depth < Depth; depth += 16)
-    multiply_scores(scores, rows.parts[depth / 16], b + columns.column_step(depth), depth != 0);
+    multiply_scores(scores, rows.parts[depth / 16], b + columns.column_step(depth), accumulate || depth != 0);
 }
 template <int Depth>
 __device__ __forceinline__ void multiply_rows(Scores& scores, const RowOperand<Depth, false>& rows,
-                                              const SwizzledTile<kBlock, Depth>& columns) {
-  multiply_rows(scores, rows.tile, columns, false);
+                                              const SwizzledTile<kBlock, Depth>& columns, bool accumulate) {
+  multiply_rows(scores, rows.tile, columns, accumulate);
 }
 
 struct WarpgroupRows {

@@ -28,7 +28,8 @@ __device__ __forceinline__ void start_scores(Scores& scores, const TokenTile& ro
   commit_products();
 }
 // Starts gradients = those of probabilities.
-__device__ __forceinline__ void start_gradients(Scores& gradients, const TokenTile& rows, const TokenTile& columns) {
+template <class Rows>
+__device__ __forceinline__ void start_gradients(Scores& gradients, const Rows& rows, const TokenTile& columns) {
   pin(gradients);
   begin_products();
   multiply_rows(gradients, rows.y, columns.y, false);

@@ -9,16 +9,8 @@ __device__ __forceinline__ void begin_scores(Scores& scores, Scores& of_factors,
   pin(scores);
   if constexpr (Factors::kBytes > 0) pin(of_factors);
   begin_products();
-  multiply_rows(scores, rows.x, columns.x);
+  multiply_rows(scores, rows.x, columns.x, false);
   if constexpr (Factors::kBytes > 0) multiply_factors(of_factors, rows.tile, columns);
-}
-// Starts gradients = those of probabilities.
-__device__ __forceinline__ void start_gradients(Scores& gradients, const WarpgroupRows& rows,
-                                                const TokenTile& columns) {
-  pin(gradients);
-  begin_products();
-  multiply_rows(gradients, rows.y, columns.y);
-  commit_products();
 }
 // Once they are there: in units of the softmax scale.
 __device__ __forceinline__ void complete_scores(Scores& scores, Scores& of_factors, float inverse_softmax_scale) {
