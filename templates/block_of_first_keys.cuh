@@ -9,7 +9,7 @@ struct Block : BlockRows {
   int kv_end;        // keys that any of the rows sees
   int unmasked_end;  // keys that all of the rows see
 
-  __device__ explicit Block(const Parameters& p, int index_in_grid = static_cast<int>(blockIdx.x))
+  __device__ explicit Block(const Parameters& p, u32 index_in_grid = blockIdx.x)
       : Block(p, BlockRows(p, index_in_grid)) {}
   __device__ Block(const Parameters& p, const BlockRows& rows) : BlockRows(rows) {
     kv_end = visible_keys(p, q_end - 1);

@@ -8,7 +8,7 @@ struct Block : BlockRows {
   int kv_begin, kv_end;              // keys that any of the rows sees, from the start of the tile that has the first
   int unmasked_begin, unmasked_end;  // keys that all of the rows see
 
-  __device__ explicit Block(const Parameters& p, int index_in_grid = static_cast<int>(blockIdx.x))
+  __device__ explicit Block(const Parameters& p, u32 index_in_grid = blockIdx.x)
       : Block(p, BlockRows(p, index_in_grid)) {}
   __device__ Block(const Parameters& p, const BlockRows& rows) : BlockRows(rows) {
     const int firsts[2] = {first_key(p, *this, q_start), first_key(p, *this, q_end - 1)};
