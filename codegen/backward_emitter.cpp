@@ -18,6 +18,16 @@ bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopp
 /// As many as there are for those that compute: gradients of two operands fill them.
 constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
 
+/// What the kernels hand over to each other.
+std::string workspace(const KernelPlan& plan) {
+  std::string text = "float* workspace;  // see StoredStatistics";
+  if (!adds_to_queries(plan)) return text + "\n";
+  text += " and QuerySums, which begin so many numbers behind\ni64 d_q_sums;\n";
+  for (const FactorTerm* term : summed_factors(plan))
+    text += fmt::format("i64 {0}_sums, {0}_sums_end;\n", term->q_input);
+  return text + "i64 sums_end;\n";
+}
+
 /// The struct that codegen/parameters.hpp describes.
 std::string parameters(const KernelPlan& plan) {
   std::string text = "struct Parameters {\n";
@@ -26,11 +36,11 @@ std::string parameters(const KernelPlan& plan) {
     text += fmt::format("TensorMap factors{0}_q_map, factors{0}_k_map;\n", i);
   for (const char* name : {"q", "k", "v", "out", "d_out"}) text += operand_parameter(name, false);
   for (const char* name : {"d_q", "d_k", "d_v"}) text += operand_parameter(name, true);
-  if (adds_to_queries(plan)) text += "float* query_sums;  // of d_q, then of gradients of factors: see QuerySums\n";
   text += "const float* log_sum_exp;\ni64 log_sum_exp_batch_stride, log_sum_exp_head_stride;\n";
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", cuda_element_type(input.dtype), input.name);
   for (const InputSpec& input : plan.input_gradients) text += fmt::format("Gradient {}_gradient;\n", input.name);
+  if (is_hopper(plan)) text += workspace(plan);
   text +=
       "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles, kv_tiles;\n"
       "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
@@ -39,13 +49,15 @@ std::string parameters(const KernelPlan& plan) {
   return text + "};\n";
 }
 
-std::string registers_of_operands(const KernelPlan& plan) {
+std::string choices_of_shares(const KernelPlan& plan) {
   if (!adds_to_queries(plan)) return "";
-  const OperandsInRegisters kept = operands_in_registers(plan);
+  const KeptInRegisters kept = kept_in_registers(plan);
   return fmt::format(
+      "constexpr bool kSharesByTiles = {};  // of what keys add to queries\n"
+      "constexpr bool kShareBesideGradients = {};  // or before the next gradients of probabilities begin\n"
       "constexpr bool kRowsInRegisters = {};  // keys and values\n"
       "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
-      kept.rows, kept.gradients);
+      adds_by_tiles(plan), kept.share, kept.rows, kept.gradients);
 }
 
 std::string constants(const KernelPlan& plan) {
@@ -53,7 +65,7 @@ std::string constants(const KernelPlan& plan) {
   text += size_constants(plan);
   text += fmt::format("constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n", plan.tile.columns_at_once);
   if (is_hopper(plan))
-    text += registers_of_operands(plan) + hopper_constants(plan, kRegistersOfRoles);
+    text += choices_of_shares(plan) + hopper_constants(plan, kRegistersOfRoles);
   else
     text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";

@@ -112,30 +112,31 @@ std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
 
 std::string BackwardBias::query_factor_shares() const {
   std::string members;
+  std::string begin;
   std::string pin;
   std::string add;
   std::string add_to_sums;
   std::string store;
-  std::string tile = "0";
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
     if (!is_wanted(q_input)) continue;
-    const std::string sums =
-        fmt::format("p.query_sums + i64{{p.all_q_tiles}} * (QuerySums<kHeadDim>::kTile + {})", tile);
-    members += fmt::format("QueryShare<{}> factors{};\n", rank, i);
+    members += fmt::format("QueryShare<{0}> factors{1};\nint first_tile{1};  // of the head\n", rank, i);
+    begin +=
+        fmt::format("first_tile{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
     pin += fmt::format("pin(factors{});\n", i);
     add += fmt::format("add_query_share<{0}>(factors{1}, gradients, keys.factors{1}, accumulate);\n", rank, i);
-    add_to_sums += fmt::format("QuerySums<{}>::add({}, tile, factors{});\n", rank, sums, i);
-    store += fmt::format("store_factor_gradient<{}>(p, {}, p.{}_gradient);\n", rank, sums, q_input);
-    tile += fmt::format(" + QuerySums<{}>::kTile", rank);
+    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first_tile{2} + tile, factors{2});\n",
+                               rank, q_input, i);
+    store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
   }
   return fmt::format(
-      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\nstatic constexpr int kTile = {};  // "
-      "numbers of their sums\n\n{}\n__device__ __forceinline__ void pin_sums() {{\n{}}}\n"
+      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\n{}\n"
+      "__device__ __forceinline__ void begin(const Parameters& p, int batch, int head) {{\n{}}}\n"
+      "__device__ __forceinline__ void pin_sums() {{\n{}}}\n"
       "__device__ __forceinline__ void add(const GradientTile& gradients, const Factors& keys, bool accumulate) {{\n"
       "{}}}\n__device__ __forceinline__ void add_to_sums(const Parameters& p, int tile) const {{\n{}}}\n"
       "static __device__ __forceinline__ void store(const Parameters& p) {{\n{}}}\n}};\n",
-      tile, members, pin, add, add_to_sums, store);
+      members, begin, pin, add, add_to_sums, store);
 }
 
 }  // namespace flashbias::codegen

@@ -38,6 +38,9 @@ constexpr int kHopperSpillsOfManyColumns = 288;
 /// (CUDA 13.0: from 152 on where shares of d_q take the registers of scores).
 constexpr int kSharedPassRegisters = 144;
 
+/// Of these, those beside which gradients of probabilities fit while shares of all columns of d_q are added.
+constexpr int kRegistersBesideGradients = 112;
+
 /// Columns of sums, and twice those of factors, beside which left operands stay in registers without spills.
 constexpr int kColumnsBesideRows = 128;
 constexpr int kColumnsBesideGradients = 160;
@@ -107,19 +110,19 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
 }
 
 /// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
-/// of the keys' gradients, products of factors, and shares of the queries' gradients; those of q may take the registers
-/// of scores.
-bool fits_registers(const AttentionConfig& config, const BackwardBias& bias) {
+/// of the keys' gradients, products of factors, and shares of the queries' gradients; halves of those of q may take the
+/// registers of scores.
+int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, bool by_tiles) {
   constexpr int kColumnsOfScores = 64;
-  const int share = query_share_columns(config.head_dim);
+  const int share = query_share_columns(config.head_dim, by_tiles);
   int columns = config.head_dim + config.head_dim_v;
-  if (share < kColumnsOfScores) columns += share;  // or else it takes the registers of scores
-  if (!bias.factor_terms().empty()) columns += kColumnsOfScores;
-  for (const FactorTerm& term : bias.factor_terms()) {
+  if (by_tiles || share < kColumnsOfScores) columns += share;
+  if (!factors.empty()) columns += kColumnsOfScores;
+  for (const FactorTerm& term : factors) {
     if (wants_gradient(config, term.k_input)) columns += term.rank;
-    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank);
+    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, by_tiles);
   }
-  return columns / 2 <= kSharedPassRegisters;
+  return columns / 2;
 }
 
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
@@ -127,7 +130,11 @@ bool fits_registers(const AttentionConfig& config, const BackwardBias& bias) {
 /// order of sums has to be the same each time.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
-  if (plan.config.deterministic || !fits_registers(plan.config, bias)) return std::nullopt;
+  const auto fits = [&](bool by_tiles) {
+    return registers_of_sums(plan.config, bias.factor_terms(), by_tiles) <= kSharedPassRegisters;
+  };
+  const bool by_tiles = fits(true);
+  if (plan.config.deterministic || !names.q || !(by_tiles || fits(false))) return std::nullopt;
   const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
   if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
   for (const InputSpec& input : names.inputs)
@@ -136,11 +143,12 @@ std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBi
       return std::nullopt;
   BackwardPass pass = *std::ranges::find_if(plan.passes, is_of_keys);
   pass.adds_to_queries = true;
+  pass.adds_by_tiles = by_tiles;
   return pass;
 }
 
 /// As many stages as shared memory holds.
-std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const BackwardBias& bias, bool adds_to_queries) {
+std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const BackwardBias& bias, const BackwardPass& pass) {
   Tile tile{.block_q = 64,
             .block_k = 64,
             .warps = 8,
@@ -149,8 +157,7 @@ std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const Backward
             .reason = "each of two warpgroups keeps the gradients of 64 rows in registers",
             .columns_at_once = 64};
   for (tile.stages = kMaxStages; tile.stages >= 2; --tile.stages)
-    if (hopper_backward_shared_bytes(config, tile, bias, adds_to_queries) <= shared_bytes_limit(config.arch))
-      return tile;
+    if (hopper_backward_shared_bytes(config, tile, bias, pass) <= shared_bytes_limit(config.arch)) return tile;
   return std::nullopt;
 }
 
@@ -166,8 +173,6 @@ std::optional<std::string> why_portable_backward(const KernelPlan& plan, const B
   if (std::max(config.head_dim, config.head_dim_v) > kMaxHopperHeadDim)
     return "in the one for Hopper the gradients of head dimensions above " + std::to_string(kMaxHopperHeadDim) +
            " do not fit registers";
-  if (!gradient_names(config).q)
-    return "the one for Hopper keeps what it needs of each query where the gradient of q comes, which is not asked for";
   for (const FactorTerm& factors : bias.factor_terms())
     if (auto reason = why_portable(factors, config.dtype)) return reason;
   constexpr std::size_t kTensorBytes = kTensorWords * sizeof(std::uint64_t);
@@ -181,9 +186,9 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
   std::optional<std::string> obstacle = why_portable_backward(plan, bias);
   if (!obstacle)
     if (const std::optional<BackwardPass> pass = shared_pass(plan, bias);
-        pass && hopper_tile_of(plan.config, bias, true))
+        pass && hopper_tile_of(plan.config, bias, *pass))
       plan.passes = {*pass};
-  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, adds_to_queries(plan));
+  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, plan.passes.front());
   if (!tile) {
     plan.main_loop_reason = obstacle.value_or("in the one for Hopper the bias does not fit shared memory");
     plan.tile = tile_of(plan.config, bias);
@@ -193,7 +198,7 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
   plan.main_loop = MainLoop::hopper;
   plan.main_loop_reason = "wgmma fed by the copy engine";
   plan.tile = *tile;
-  plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias, adds_to_queries(plan));
+  plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias, plan.passes.front());
   for (const FactorTerm& factors : bias.factor_terms())
     plan.fetched_factors.push_back({factors.q_input, factors.k_input});
 }
@@ -204,20 +209,33 @@ bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
 }
 
-OperandsInRegisters operands_in_registers(const KernelPlan& plan) {
+bool adds_by_tiles(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::adds_by_tiles); }
+
+KeptInRegisters kept_in_registers(const KernelPlan& plan) {
   const auto whole_steps = [](int columns) { return (columns + 15) / 16 * 16; };
   const int of_sums = whole_steps(plan.config.head_dim) + whole_steps(plan.config.head_dim_v);
   int of_factors = 0;
   for (const FactorTerm& term : plan.backward_program->factors) of_factors += swizzled_columns(term.rank);
+  const bool by_tiles = adds_by_tiles(plan);
+  const int of_thread = registers_of_sums(plan.config, plan.backward_program->factors, by_tiles);
   return {.rows = of_sums <= kColumnsBesideRows && of_factors == 0,
-          .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients};
+          .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients,
+          .share = by_tiles ? of_thread <= kRegistersBesideGradients
+                            : query_share_columns(plan.config.head_dim, false) < plan.tile.columns_at_once};
+}
+
+std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {
+  std::vector<const FactorTerm*> summed;
+  for (const FactorTerm& term : plan.backward_program->factors)
+    if (wants_gradient(plan.config, term.q_input)) summed.push_back(&term);
+  return summed;
 }
 
 int query_sum_columns(const KernelPlan& plan) {
-  int columns = query_share_columns(plan.config.head_dim);
-  for (const FactorTerm& term : plan.backward_program->factors)
-    if (wants_gradient(plan.config, term.q_input)) columns += query_share_columns(term.rank);
-  return 2 * columns;
+  const bool by_tiles = adds_by_tiles(plan);
+  int columns = query_sum_columns(plan.config.head_dim, by_tiles);
+  for (const FactorTerm* term : summed_factors(plan)) columns += query_sum_columns(term->rank, by_tiles);
+  return columns;
 }
 
 void plan_backward(KernelPlan& plan) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <vector>
+
+#include "codegen/bias_program.hpp"
 #include "flashbias/plan.hpp"
 
 namespace flashbias::codegen {
@@ -10,15 +13,22 @@ void plan_backward(KernelPlan& plan);
 /// Whether the gradient of q is added up by passes that own keys.
 [[nodiscard]] bool adds_to_queries(const KernelPlan& plan);
 
-/// What stays in registers of a pass that adds to queries, as left operands.
-struct OperandsInRegisters {
-  bool rows = false;       ///< keys and values
-  bool gradients = false;  ///< of scores, for those of keys
+/// Whether these passes share that out among warpgroups by tiles of queries.
+[[nodiscard]] bool adds_by_tiles(const KernelPlan& plan);
+
+/// What stays in registers of a pass that adds to queries, beside its sums.
+struct KeptInRegisters {
+  bool rows = false;       ///< keys and values, as left operands
+  bool gradients = false;  ///< of scores, as left operands for those of keys
+  bool share = false;      ///< of gradients of queries, while the next gradients of probabilities are found
 };
 
-/// Where registers have room: the tensor cores read operands in shared memory anew for each product, and where both are
-/// 64 wide no faster than they multiply.
-[[nodiscard]] OperandsInRegisters operands_in_registers(const KernelPlan& plan);
+/// Where there is room: the tensor cores read operands in shared memory anew for each product, and where both are 64
+/// wide no faster than they multiply.
+[[nodiscard]] KeptInRegisters kept_in_registers(const KernelPlan& plan);
+
+/// The low-rank terms whose queries' factors get gradients from such passes.
+[[nodiscard]] std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan);
 
 /// Columns of the sums of queries that such passes add to: of d_q, and of the factors whose gradients are asked for.
 [[nodiscard]] int query_sum_columns(const KernelPlan& plan);

@@ -23,9 +23,12 @@
 ///
 ///   q_map, k_map, v_map, d_out_map       in the main loop for Hopper, then those of plan.fetched_factors
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
-///   query_sums                           a pointer, where a pass adds to queries: f32, those of d_q, then of factors
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
+///   workspace                            in the main loop for Hopper: a pointer to f32, two for each row of queries;
+///                                        where a pass adds to queries, behind these: the sums of d_q, those for each of
+///                                        summed_factors. Then 8 bytes each: where those of d_q begin, where those of
+///                                        factors begin and end, where all end
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
@@ -72,8 +75,16 @@ struct alignas(8) BackwardSizes {
   std::int32_t first_block = 0;
 };
 
-/// Columns of the sums of queries that one of two warpgroups has (templates/backward/hopper/query_share.cuh).
-[[nodiscard]] constexpr int query_share_columns(int columns) { return columns > 64 ? 64 : (columns + 15) / 16 * 8; }
+/// Columns that a warpgroup adds to sums of queries at a time, of as many columns of keys: all of every second tile, or
+/// half of each (templates/backward/hopper/query_share.cuh).
+[[nodiscard]] constexpr int query_share_columns(int columns, bool by_tiles) {
+  if (by_tiles) return (columns + 7) / 8 * 8;
+  return columns > 64 ? 64 : (columns + 15) / 16 * 8;
+}
+/// And those of the sums.
+[[nodiscard]] constexpr int query_sum_columns(int columns, bool by_tiles) {
+  return (by_tiles ? 1 : 2) * query_share_columns(columns, by_tiles);
+}
 
 /// Threads of kernels that treat query rows one by one (templates/backward/hopper/row_kernels.cuh).
 inline constexpr int kRowKernelThreads = 256;
@@ -83,12 +94,6 @@ inline constexpr int kRowKernelThreads = 256;
   int lanes = 1;
   while (lanes < head_dim_v / 8) lanes *= 2;
   return kRowKernelThreads / lanes * 8;
-}
-
-/// Chunks of two rows by eight columns in half a tile of sums of d_q, each of which a thread makes part of d_q
-/// (templates/backward/hopper/query_sums.cuh).
-[[nodiscard]] constexpr int query_sums_chunks(int head_dim, int block_q) {
-  return query_share_columns(head_dim) / 8 * block_q / 2;
 }
 
 }  // namespace flashbias::codegen

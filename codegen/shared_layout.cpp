@@ -32,7 +32,8 @@ int tile_bytes(int rows, int columns) { return rows * (round_up(columns, 16) + 8
 
 constexpr int kSwizzledTileAlignment = 1024;
 constexpr int kPairStripBytes = 128;  ///< of a row of templates/hopper/pair_tiles.cuh
-constexpr int kRingBytes = 16;        ///< two barriers a slot
+constexpr int kBarrierBytes = 8;
+constexpr int kRingBytes = 2 * kBarrierBytes;  ///< a slot
 
 /// What its alignment adds to a SwizzledTile included.
 int swizzled_tile_bytes(int rows, int columns) {
@@ -155,18 +156,23 @@ int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const
 }
 
 int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias,
-                                 bool adds_to_queries) {
+                                 const BackwardPass& pass) {
   constexpr int kRowsOfWarpgroup = 64;
+  const int warpgroups = 16 * tile.warps / kRowsOfWarpgroup;
   Layout tokens;
   for (const int head_dim : {config.head_dim, config.head_dim_v})
     tokens.add(swizzled_tile_bytes(tile.block_q, head_dim), kSwizzledTileAlignment);
   for (const FactorTerm& term : bias.factor_terms())
     tokens.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
   Layout layout;
-  for (int i = 0; i < 16 * tile.warps / kRowsOfWarpgroup + tile.stages; ++i) layout.add(tokens);
-  if (adds_to_queries) {
-    layout.add(2 * (16 * tile.warps / kRowsOfWarpgroup) * swizzled_tile_bytes(tile.block_k, tile.block_q),
-               kSwizzledTileAlignment);
+  for (int i = 0; i < warpgroups + tile.stages; ++i) layout.add(tokens);
+  if (pass.adds_to_queries) {
+    constexpr int kGroups = 2;
+    const int tiles = kGroups * (pass.adds_by_tiles ? warpgroups : 1) * warpgroups;
+    Layout exchange;
+    exchange.add(tiles * swizzled_tile_bytes(tile.block_k, tile.block_q), kSwizzledTileAlignment);
+    exchange.add(kGroups * kBarrierBytes, 8);
+    layout.add(exchange);
   } else {
     layout.add(1, 1);
   }

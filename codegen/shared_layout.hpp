@@ -30,6 +30,6 @@ struct SharedTable {
 
 /// The same of its main loop for Hopper.
 [[nodiscard]] int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile,
-                                               const BackwardBias& bias, bool adds_to_queries);
+                                               const BackwardBias& bias, const BackwardPass& pass);
 
 }  // namespace flashbias::codegen

@@ -168,7 +168,7 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
   for (const int count : columns)
     text += "\n" + output_product("multiply_output", kOutput, Wgmma(config.dtype, {{"d", count / 8}}), true);
   if (!adds_to_queries(plan)) return text;
-  const OperandsInRegisters kept = operands_in_registers(plan);
+  const KeptInRegisters kept = kept_in_registers(plan);
   if (kept.rows)
     text += "\n" +
             product("multiply_scores", "a b^T, with a in registers and columns of b along its rows in shared memory",
@@ -177,7 +177,7 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
   for (const FactorTerm& term : factors) summed.insert(term.rank);
   std::set<int> shares;
   for (const int count : summed) {
-    shares.insert(query_share_columns(count));
+    shares.insert(query_share_columns(count, adds_by_tiles(plan)));
     if (!kept.gradients)
       text += "\n" + product("multiply_output",
                              "a b, with columns of a along its rows in shared memory, and rows of b along its own",

@@ -79,8 +79,10 @@ bool is_contiguous(const TensorView& tensor) {
   return true;
 }
 
-void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const AttentionConfig& config,
-                           const BackwardArguments& arguments, const ProblemSizes& sizes, int device) {
+std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
+
+BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const AttentionConfig& config,
+                                  const BackwardArguments& arguments, const ProblemSizes& sizes, int device) {
   const TensorView& bound = find_input(arguments.bias_inputs, input.name)->tensor;
   const TensorView& tensor = find_gradient(arguments.gradients, input.name)->tensor;
   const std::string title = fmt::format("the gradient of bias input '{}'", input.name);
@@ -100,9 +102,36 @@ void append_input_gradient(ParameterWriter& parameters, const InputSpec& input, 
            "batch items or heads share it and add to it in any order, but the config says deterministic=true; bind the "
            "input for each of them, and sum up");
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
+  return strides;
 }
 
-std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
+/// What is in the workspace, each part by the number that it begins at; all but the last end where the next begins.
+struct WorkspaceLayout {
+  std::int64_t d_q_sums = 0;
+  std::vector<std::int64_t> factor_sums;
+  std::int64_t end = 0;
+};
+
+/// Statistics of queries, then their sums. Batch items and heads that share factors share those sums.
+WorkspaceLayout workspace_layout(const KernelPlan& plan, const std::vector<BiasStrides>& gradients,
+                                 const ProblemSizes& sizes) {
+  constexpr std::int64_t kAlignment = 4;  // of sums, which are added four at a time
+  WorkspaceLayout layout;
+  layout.d_q_sums = count_tiles(2 * sizes.batch * sizes.heads * sizes.q_length, kAlignment) * kAlignment;
+  layout.end = layout.d_q_sums;
+  if (!codegen::adds_to_queries(plan)) return layout;
+  const bool by_tiles = codegen::adds_by_tiles(plan);
+  const std::int64_t rows = count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q;
+  layout.end += sizes.batch * sizes.heads * rows * codegen::query_sum_columns(plan.config.head_dim, by_tiles);
+  for (const codegen::FactorTerm* term : codegen::summed_factors(plan)) {
+    const auto input = std::ranges::find(plan.input_gradients, term->q_input, &InputSpec::name);
+    const BiasStrides& strides = gradients[static_cast<std::size_t>(input - plan.input_gradients.begin())];
+    layout.factor_sums.push_back(layout.end);
+    layout.end += (strides.batch == 0 ? 1 : sizes.batch) * (strides.head == 0 ? 1 : sizes.heads) * rows *
+                  codegen::query_sum_columns(term->rank, by_tiles);
+  }
+  return layout;
+}
 
 /// Of each thread block.
 struct StepSize {
@@ -130,6 +159,19 @@ class StepWriter {
  private:
   decltype(LaunchPlan::steps)::iterator next_;
 };
+
+void append_workspace(LaunchPlan& launch, ParameterWriter& parameters, const KernelPlan& plan,
+                      const WorkspaceLayout& layout) {
+  launch.workspace_bytes = static_cast<std::size_t>(layout.end) * sizeof(float);
+  launch.workspace_parameter = launch.parameter_bytes;
+  parameters.append(std::uint64_t{0});
+  if (!codegen::adds_to_queries(plan)) return;
+  parameters.append(layout.d_q_sums);
+  for (std::size_t i = 0; i < layout.factor_sums.size(); ++i)
+    parameters.append(layout.factor_sums[i],
+                      i + 1 < layout.factor_sums.size() ? layout.factor_sums[i + 1] : layout.end);
+  parameters.append(layout.end);
+}
 
 }  // namespace
 
@@ -175,7 +217,9 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
     steps.add(KernelRole::attention, blocks_of_keys + blocks_of_queries, size);
   }
   if (adds_to_queries) {
-    const std::int64_t chunks = 2 * all_q_tiles * codegen::query_sums_chunks(config.head_dim, plan.tile.block_q);
+    // A thread for eight columns of a row of d_q.
+    const int columns = codegen::query_sum_columns(config.head_dim, codegen::adds_by_tiles(plan));
+    const std::int64_t chunks = all_q_tiles * plan.tile.block_q * ((columns + 15) / 16) * 2;
     steps.add(KernelRole::query_sums, count_tiles(chunks, codegen::kRowKernelThreads), kRowKernel);
   }
   if (is_hopper)
@@ -187,16 +231,12 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   parameters.append_operand(operand_gradient(arguments, arguments.q, "q", config, device));
   parameters.append_operand(operand_gradient(arguments, arguments.k, "k", config, device));
   parameters.append_operand(operand_gradient(arguments, arguments.v, "v", config, device));
-  if (adds_to_queries) {
-    launch.workspace_bytes =
-        static_cast<std::size_t>(all_q_tiles * plan.tile.block_q * codegen::query_sum_columns(plan)) * sizeof(float);
-    launch.workspace_parameter = launch.parameter_bytes;
-    parameters.append(std::uint64_t{0});
-  }
   parameters.append(arguments.log_sum_exp.data, arguments.log_sum_exp.strides[0], arguments.log_sum_exp.strides[1]);
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
+  std::vector<BiasStrides> gradient_strides;
   for (const InputSpec& input : plan.input_gradients)
-    append_input_gradient(parameters, input, config, arguments, sizes, device);
+    gradient_strides.push_back(append_input_gradient(parameters, input, config, arguments, sizes, device));
+  if (is_hopper) append_workspace(launch, parameters, plan, workspace_layout(plan, gradient_strides, sizes));
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(
       codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),

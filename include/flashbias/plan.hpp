@@ -84,6 +84,7 @@ struct BackwardPass {
   bool writes_values = false;    ///< the gradient of v
   bool writes_inputs = false;    ///< gradients of the bias' inputs: of keys, or all others
   bool adds_to_queries = false;  ///< also adds what its keys do to the gradients of q and of q's factors
+  bool adds_by_tiles = false;    ///< these: each of two warpgroups for every second tile of queries, not half of columns
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.

@@ -24,10 +24,9 @@ struct QueryFactorGradients {
 using KeyFactorGradients = QueryFactorGradients;
 // Of those of queries, what some keys add.
 struct QueryFactorShares {
-  static constexpr int kTile = 0;  // numbers of their sums
-
   __device__ void pin_sums() {}
   __device__ void add(const GradientTile& /*gradients*/, const Factors& /*keys*/, bool /*accumulate*/) {}
+  __device__ void begin(const Parameters&, int /*batch*/, int /*head*/) {}
   __device__ void add_to_sums(const Parameters&, int /*tile*/) const {}
   static __device__ void store(const Parameters&) {}
 };

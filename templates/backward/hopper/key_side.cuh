@@ -23,7 +23,6 @@ struct KeySide {
         : p(side.p), keys(side.keys), head(of_head), tile(0), block(block_of_tile()) {
       skip_blind();
     }
-    __device__ __forceinline__ int index() const { return (keys.batch * p.heads + head) * p.q_tiles + tile; }
     __device__ __forceinline__ bool has_tile() const { return tile < p.q_tiles; }
     __device__ __forceinline__ void advance() {
       ++tile;

@@ -3,8 +3,12 @@
 #include "backward/hopper/exchange.cuh"
 
 // What the keys of a thread block add to sums over all keys, for each query of a tile: score gradients times columns of
-// the keys. Each of two warpgroups has half of the columns.
+// the keys. Where registers have room, each of two warpgroups has all columns of every second tile, else half of the
+// columns of each: narrow products wait for shared memory, as each reads the gradients anew.
+constexpr int kShareTiles = kSharesByTiles ? kWarpgroups : 1;
+
 __host__ __device__ constexpr int query_share_columns(int columns) {
+  if (kSharesByTiles) return round_up(columns, 8);
   return columns > 64 ? 64 : round_up(columns, 16) / 2;
 }
 template <int Columns>
@@ -16,8 +20,8 @@ __device__ __forceinline__ void add_query_share(QueryShare<Columns>& share, cons
                                                 const SwizzledTile<kBlock, Columns>& keys, bool accumulate) {
   using Keys = SwizzledTile<kBlock, Columns>;
   const unsigned long long a = gradients.descriptor();
-  const unsigned long long b =
-      keys.descriptor() + uniform_warpgroup() * Keys::column_step(query_share_columns(Columns));
+  unsigned long long b = keys.descriptor();
+  if constexpr (!kSharesByTiles) b += uniform_warpgroup() * Keys::column_step(query_share_columns(Columns));
 #pragma unroll
   for (int row = 0; row < kBlock; row += 16)
     multiply_transposed(share, a + GradientTile::row_step(row), b + Keys::row_step(row), accumulate || row != 0);

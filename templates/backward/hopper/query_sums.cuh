@@ -5,56 +5,77 @@
 #include "backward/hopper/row_kernels.cuh"
 #include "block.cuh"
 
-// The shares of all keys are added up in f32 and as they lie in registers: a tile of queries after the other, the half
-// of a warpgroup after the other, four elements of each of its threads. A thread has two neighbouring columns of two
-// rows of each 16x8 block.
+// The shares of all keys are added up in f32 and as they lie in registers: a tile of queries after the other, the
+// shares of a tile behind each other, four elements of each thread of a warpgroup. A thread has two neighbouring
+// columns of two rows of each 16x8 block.
 template <int Columns>
 struct QuerySums {
-  static constexpr int kColumns = query_share_columns(Columns);
-  static constexpr int kTiles = kColumns / 8;
-  static constexpr int kHalfTile = kBlock * kColumns;
-  static constexpr int kTile = 2 * kHalfTile;
+  static constexpr int kShares = kWarpgroups / kShareTiles;  // of a tile
+  static constexpr int kShare = kBlock * query_share_columns(Columns);
+  static constexpr int kTile = kShares * kShare;
 
   static __device__ __forceinline__ void add(float* sums, int tile, const QueryShare<Columns>& share) {
-    float* to = sums + (i64{2} * tile + uniform_warpgroup()) * kHalfTile + threadIdx.x % kWarpgroupThreads * 4;
+    int place = tile * kShares;
+    if constexpr (kShares > 1) place += uniform_warpgroup();
+    float* to = sums + i64{place} * kShare + threadIdx.x % kWarpgroupThreads * 4;
 #pragma unroll
-    for (int n = 0; n < kTiles; ++n)
+    for (int n = 0; n < query_share_columns(Columns) / 8; ++n)
       asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + n * kWarpgroupThreads * 4),
                    "f"(share[n][0]), "f"(share[n][1]), "f"(share[n][2]), "f"(share[n][3]));
   }
 };
 
-// Two rows of eight columns, which four threads of a warpgroup had.
+// Eight columns of a row of sums, for each thread of the four that have them in pieces, with those of a second row and
+// of the columns behind.
 template <int Columns>
 struct QuerySumsChunk {
   using Sums = QuerySums<Columns>;
-  static constexpr int kChunks = Sums::kTiles * kBlock / 2;  // of half a tile
+  static constexpr int kBlocks = Sums::kTile / kBlock / 8;  // of eight columns
+  static constexpr int kPairs = (kBlocks + 1) / 2;
+  static constexpr int kThreadsOfTile = kPairs * kWarpgroupThreads;
 
-  int tile, first_column;
-  int rows[2];  // of the tile
-  float sums[2][8];
+  i64 tile;
+  int row, column;  // of the tile
+  float sums[8];
 
-  __device__ __forceinline__ QuerySumsChunk(const float* all, i64 index) {
-    const int half_tile = static_cast<int>(index / kChunks);
-    const int chunk = static_cast<int>(index % kChunks);
-    const int n = chunk % Sums::kTiles;
-    const int lanes = chunk / Sums::kTiles;  // as many fours of threads are before these
-    tile = half_tile / 2;
-    first_column = half_tile % 2 * Sums::kColumns + n * 8;
-    rows[0] = lanes / 8 * 16 + lanes % 8;
-    rows[1] = rows[0] + 8;
-    const float4* from =
-        reinterpret_cast<const float4*>(all + i64{half_tile} * Sums::kHalfTile) + n * kWarpgroupThreads + lanes * 4;
-#pragma unroll
-    for (int lane = 0; lane < 4; ++lane) {
-      const float4 of_lane = from[lane];
-      sums[0][2 * lane] = of_lane.x;
-      sums[0][2 * lane + 1] = of_lane.y;
-      sums[1][2 * lane] = of_lane.z;
-      sums[1][2 * lane + 1] = of_lane.w;
-    }
+  // Of all tiles; whole warps come here together.
+  __device__ __forceinline__ QuerySumsChunk(const float* all, i64 index) : tile(index / kThreadsOfTile) {
+    const int thread = static_cast<int>(index % kWarpgroupThreads);
+    const int first_block = static_cast<int>(index / kWarpgroupThreads % kPairs) * 2;
+    const float4* from = reinterpret_cast<const float4*>(all + tile * Sums::kTile) + thread;
+    const float4 first = from[first_block * kWarpgroupThreads];
+    const float4 second = first_block + 1 < kBlocks ? from[(first_block + 1) * kWarpgroupThreads] : float4{};
+    const float pieces[4][2] = {{first.x, first.y}, {first.z, first.w}, {second.x, second.y}, {second.z, second.w}};
+    transpose(pieces, thread % 4);
+    row = thread / 32 * 16 + thread % 2 * 8 + thread % 32 / 4;
+    column = (first_block + thread % 4 / 2) * 8;
   }
-  static __device__ __forceinline__ i64 count(const Parameters& p) { return i64{2} * p.all_q_tiles * kChunks; }
+
+ private:
+  // Each of four lanes has a piece of four chunks, and shall have those of one.
+  __device__ __forceinline__ void transpose(const float (&pieces)[4][2], int lane) {
+    const bool odd = lane % 2 == 1;
+    const bool late = lane / 2 == 1;
+    float of_two[2][2][2];  // of the lanes of two, of the chunks that this one and the one two lanes off shall have
+#pragma unroll
+    for (int e = 0; e < 2; ++e)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float kept = pieces[2 * i + (odd ? 1 : 0)][e];
+        const float other = __shfl_xor_sync(0xffffffffu, pieces[2 * i + (odd ? 0 : 1)][e], 1);
+        of_two[i][0][e] = odd ? other : kept;
+        of_two[i][1][e] = odd ? kept : other;
+      }
+#pragma unroll
+    for (int e = 0; e < 2; ++e)
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        const float kept = late ? of_two[1][i][e] : of_two[0][i][e];
+        const float other = __shfl_xor_sync(0xffffffffu, late ? of_two[0][i][e] : of_two[1][i][e], 2);
+        sums[2 * i + e] = late ? other : kept;
+        sums[4 + 2 * i + e] = late ? kept : other;
+      }
+  }
 };
 
 // Each thread of the grid has some of the chunks, of one after the other.
@@ -63,38 +84,45 @@ __device__ __forceinline__ i64 threads_of_grid() { return i64{gridDim.x} * block
 
 __device__ __forceinline__ void store_d_q(const Parameters& p) {
   using Chunk = QuerySumsChunk<kHeadDim>;
-  for (i64 i = thread_of_grid(); i < Chunk::count(p); i += threads_of_grid()) {
-    const Chunk chunk(p.query_sums, i);
-    if (chunk.first_column >= kHeadDim) continue;
-    const Block block(p, chunk.tile);
-    u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride + chunk.first_column;
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int row = block.q_start + chunk.rows[r];
-      const float(&sums)[8] = chunk.sums[r];
-      if (row < block.q_end)
-        *reinterpret_cast<uint4*>(d_q + row * p.d_q_row_stride) = {
-            Element::pack(sums[0] * p.softmax_scale, sums[1] * p.softmax_scale),
-            Element::pack(sums[2] * p.softmax_scale, sums[3] * p.softmax_scale),
-            Element::pack(sums[4] * p.softmax_scale, sums[5] * p.softmax_scale),
-            Element::pack(sums[6] * p.softmax_scale, sums[7] * p.softmax_scale)};
-    }
+  const i64 chunks = i64{p.all_q_tiles} * Chunk::kThreadsOfTile;
+  for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) {
+    const Chunk chunk(p.workspace + p.d_q_sums, i);
+    const BlockRows block(p, static_cast<u32>(chunk.tile));
+    const int row = block.q_start + chunk.row;
+    if (row >= block.q_end || chunk.column >= kHeadDim) continue;
+    u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride + row * p.d_q_row_stride;
+    const float(&sums)[8] = chunk.sums;
+    *reinterpret_cast<uint4*>(d_q + chunk.column) = {
+        Element::pack(sums[0] * p.softmax_scale, sums[1] * p.softmax_scale),
+        Element::pack(sums[2] * p.softmax_scale, sums[3] * p.softmax_scale),
+        Element::pack(sums[4] * p.softmax_scale, sums[5] * p.softmax_scale),
+        Element::pack(sums[6] * p.softmax_scale, sums[7] * p.softmax_scale)};
   }
 }
 
+// Sums of the gradient of factors: batch items and heads that share these share the sums.
+struct FactorHeads {
+  int batches, heads;  // that differ
+
+  __device__ __forceinline__ FactorHeads(const Parameters& p, const Gradient& gradient)
+      : batches(gradient.batch_stride == 0 ? 1 : p.all_q_tiles / p.q_tiles / p.heads),
+        heads(gradient.head_stride == 0 ? 1 : p.heads) {}
+  __device__ __forceinline__ int index(int batch, int head) const {
+    return (batches == 1 ? 0 : batch) * heads + (heads == 1 ? 0 : head);
+  }
+};
+
 template <int Rank>
-__device__ __forceinline__ void store_factor_gradient(const Parameters& p, const float* all, const Gradient& gradient) {
+__device__ __forceinline__ void store_factor_gradient(const Parameters& p, i64 first, i64 end,
+                                                      const Gradient& gradient) {
   using Chunk = QuerySumsChunk<Rank>;
-  for (i64 i = thread_of_grid(); i < Chunk::count(p); i += threads_of_grid()) {
-    const Chunk chunk(all, i);
-    const Block block(p, chunk.tile);
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int row = block.q_start + chunk.rows[r];
-#pragma unroll
-      for (int c = 0; c < 8; ++c)
-        if (row < block.q_end && chunk.first_column + c < Rank)
-          gradient.add(block.batch, block.head, row, chunk.first_column + c, chunk.sums[r][c]);
-    }
+  const i64 chunks = (end - first) / QuerySums<Rank>::kTile * Chunk::kThreadsOfTile;
+  for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) {
+    const FactorHeads factors(p, gradient);
+    const Chunk chunk(p.workspace + first, i);
+    const int head = static_cast<int>(chunk.tile / p.q_tiles);
+    const BlockRows block(p, head / factors.heads, head % factors.heads, static_cast<int>(chunk.tile % p.q_tiles));
+    const int row = block.q_start + chunk.row;
+    if (row < block.q_end) gradient.store<Rank>(block.batch, block.head, row, chunk.column, chunk.sums);
   }
 }

@@ -8,6 +8,7 @@ __device__ __forceinline__ void run_roles(const Parameters& p, SharedStorage& sh
   if (threadIdx.x == 0) {
     shared.row_tiles.init(1, kWarps);
     shared.column_tiles.init(1 + kPublishers, kWarps);
+    shared.exchange.init();
     publish_barriers();
   }
   __syncthreads();

@@ -5,7 +5,9 @@
 // Keys add nothing to the gradients of queries.
 struct Shares {
   static constexpr bool kExist = false;
-  struct Storage {};
+  struct Storage {
+    __device__ void init() {}
+  };
 
   static __device__ void clear_sums(const Parameters&) {}
 };

@@ -3,55 +3,92 @@
 #include "backward/hopper/query_sums.cuh"
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/token_tile.cuh"
+#include "hopper/barrier.cuh"
 
-// What the keys of a thread block add to the gradients of queries and of their factors.
+// What the keys of a thread block add to the gradients of queries and of their factors, for a group of tiles of queries
+// at a time: warpgroups hand over score gradients, and go on before they multiply what all have handed over, so that
+// one may be most of a tile behind the other.
 struct Shares {
   static constexpr bool kExist = true;
+  static constexpr int kGroups = 2;  // the second is handed over while the first is read
   struct Storage {
-    GradientTile gradients[2][kWarpgroups];  // of two tiles of queries: the second while the first is read
+    GradientTile gradients[kGroups][kShareTiles][kWarpgroups];
+    Barrier handed_over[kGroups];
+
+    __device__ __forceinline__ void init() {
+      for (Barrier& barrier : handed_over) barrier.init(kWarps);
+    }
   };
 
   QueryFactorShares factors;
-  int tile = 0;  // of queries
-  int slot = 0;
+  RingPosition<kGroups> group;
+  int first_tile = 0;    // of queries of the head, among all
+  int tile = -1;         // that of this warpgroup in the group, ...
+  int tile_before = -1;  // ... and in the group before; none where negative
   LeftOperand packed;
 
   static __device__ __forceinline__ void clear_sums(const Parameters& p) {
-    const i64 chunks = i64{p.all_q_tiles} * ((QuerySums<kHeadDim>::kTile + QueryFactorShares::kTile) / 4);
-    for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) reinterpret_cast<float4*>(p.query_sums)[i] = {};
+    float4* fours = reinterpret_cast<float4*>(p.workspace + p.d_q_sums);
+    const i64 count = (p.sums_end - p.d_q_sums) / 4;
+    for (i64 i = thread_of_grid(); i < count; i += threads_of_grid()) fours[i] = {};
   }
 
-  // Of the keys of this warpgroup, for all of them.
-  __device__ __forceinline__ void hand_over(Storage& storage, const Scores& gradients, int tile_of_queries) {
-    tile = tile_of_queries;
-    slot ^= 1;
-    pack(packed, gradients);
-    ::hand_over(storage.gradients[slot][uniform_warpgroup()], packed);
-    publish_to_async_proxy();
-    wait_for_consumers();
+  // The walk of a head begins.
+  __device__ __forceinline__ void begin(const Parameters& p, int batch, int head) {
+    first_tile = (batch * p.heads + head) * p.q_tiles;
+    factors.begin(p, batch, head);
+    tile_before = -1;
   }
+
+  // Gradients of the scores of this warpgroup's keys and of a tile of queries, the first or second of the group. The
+  // place was read for the group before the last, which all have done who have handed over the last.
+  template <int Turn>
+  __device__ __forceinline__ void hand_over(Storage& storage, const Scores& gradients, int tile_of_queries,
+                                            bool has_group_before) {
+    if (Turn == 0 && has_group_before) wait_for_group_before(storage);
+    if (kShareTiles == 1 || uniform_warpgroup() == Turn) tile = tile_of_queries;
+    pack(packed, gradients);
+    ::hand_over(storage.gradients[group.slot][Turn][uniform_warpgroup()], packed);
+    publish_to_async_proxy();
+  }
+  __device__ __forceinline__ void close_group(Storage& storage) {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) storage.handed_over[group.slot].arrive();
+    group.advance();
+    tile_before = tile;
+    tile = -1;
+  }
+  __device__ __forceinline__ void wait_for_group_before(Storage& storage) const {
+    const int slot = group.slot ^ 1;
+    storage.handed_over[slot].wait(group.parity ^ static_cast<u32>(slot));
+  }
+
+  template <int Turn>
   __device__ __forceinline__ const auto& of_warpgroup(const Storage& storage) const {
     if constexpr (kGradientsInRegisters)
       return packed;
     else
-      return storage.gradients[slot][uniform_warpgroup()];
+      return storage.gradients[group.slot][Turn][uniform_warpgroup()];
   }
   __device__ __forceinline__ void pin_sums(QueryShare<kHeadDim>& d_q) {
     pin(d_q);
     factors.pin_sums();
   }
-  // d_q is in units of the softmax scale.
+  // Of the group before. d_q is in units of the softmax scale.
   __device__ __forceinline__ void add(QueryShare<kHeadDim>& d_q, const Storage& storage,
                                       const TokenTile (&keys)[kWarpgroups]) {
     pin_sums(d_q);
+    const int turn = kShareTiles == 1 ? 0 : uniform_warpgroup();
 #pragma unroll
     for (int i = 0; i < kWarpgroups; ++i) {
-      add_query_share<kHeadDim>(d_q, storage.gradients[slot][i], keys[i].x, i > 0);
-      factors.add(storage.gradients[slot][i], keys[i], i > 0);
+      const GradientTile& gradients = storage.gradients[group.slot ^ 1][turn][i];
+      add_query_share<kHeadDim>(d_q, gradients, keys[i].x, i > 0);
+      factors.add(gradients, keys[i], i > 0);
     }
   }
   __device__ __forceinline__ void add_to_sums(const QueryShare<kHeadDim>& d_q, const Parameters& p) const {
-    QuerySums<kHeadDim>::add(p.query_sums, tile, d_q);
-    factors.add_to_sums(p, tile);
+    if (tile_before < 0) return;
+    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, d_q);
+    factors.add_to_sums(p, tile_before);
   }
 };

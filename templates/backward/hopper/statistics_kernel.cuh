@@ -15,24 +15,29 @@ extern "C" __global__ void __launch_bounds__(kRowKernelThreads)
     flashbias_backward_statistics(const __grid_constant__ Parameters p) {
   const int index = static_cast<int>(blockIdx.x);
   const int parts = (p.q_length + kStatisticsRows - 1) / kStatisticsRows;
-  const int head = index / parts % p.heads;
-  const int batch = index / parts / p.heads;
+  const int head = index % p.heads;  // rows of all heads lie beside each other
+  const int batch = index / p.heads / parts;
   const int column = static_cast<int>(threadIdx.x) % kStatisticsLanes * 8;
-  const int first = index % parts * kStatisticsRows + static_cast<int>(threadIdx.x) / kStatisticsLanes;
+  const int first = index / p.heads % parts * kStatisticsRows + static_cast<int>(threadIdx.x) / kStatisticsLanes;
   const u16* out = p.out + batch * p.out_batch_stride + head * p.out_head_stride + column;
   const u16* d_out = p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + column;
+  float means[kStatisticsSteps];  // all rows are read before one is written
+#pragma unroll
+  for (int step = 0; step < kStatisticsSteps; ++step) {
+    const i64 q_index = first + step * (kRowKernelThreads / kStatisticsLanes);
+    means[step] = q_index < p.q_length && column < kHeadDimV
+                      ? product_of_chunks(*reinterpret_cast<const uint4*>(out + q_index * p.out_row_stride),
+                                          *reinterpret_cast<const uint4*>(d_out + q_index * p.d_out_row_stride))
+                      : 0.0f;
+  }
 #pragma unroll
   for (int step = 0; step < kStatisticsSteps; ++step) {
     const int q_index = first + step * (kRowKernelThreads / kStatisticsLanes);
-    const bool inside = q_index < p.q_length && column < kHeadDimV;
-    float mean = inside ? product_of_chunks(*reinterpret_cast<const uint4*>(out + q_index * p.out_row_stride),
-                                            *reinterpret_cast<const uint4*>(d_out + q_index * p.d_out_row_stride))
-                        : 0.0f;
 #pragma unroll
     for (int distance = kStatisticsLanes / 2; distance > 0; distance /= 2)
-      mean += __shfl_xor_sync(0xffffffffu, mean, distance);
-    if (inside && column == 0)
-      *StoredStatistics::of_row(p, batch, head, q_index) = {log_sum_exp_of(p, batch, head, q_index), mean};
+      means[step] += __shfl_xor_sync(0xffffffffu, means[step], distance);
+    if (q_index < p.q_length && column == 0)
+      *StoredStatistics::of_row(p, batch, head, q_index) = {log_sum_exp_of(p, batch, head, q_index), means[step]};
   }
   Shares::clear_sums(p);
 }

@@ -21,41 +21,39 @@ __device__ __forceinline__ void complete_scores(Scores& scores, Scores& of_facto
   }
 }
 
-// Registers for shares of dq: those of the gradients where it fills them; in a part of them it would be copied.
-constexpr bool kShareInGradients = query_share_columns(kHeadDim) == kColumnsAtOnce;
-template <int Tiles>
-__device__ __forceinline__ auto& registers_of_shares(float (&gradients)[Tiles][4], float (&/*apart*/)[Tiles][4]) {
-  return gradients;
-}
-template <int Tiles, int Fewer>
-__device__ __forceinline__ auto& registers_of_shares(float (&/*gradients*/)[Tiles][4], float (&apart)[Fewer][4]) {
-  return apart;
-}
-
 // The way of a warpgroup's keys along the queries of a walk that has some, where both warpgroups together add to the
-// gradients of queries. The tensor cores have dv to do while gradients of scores are found, then wait for both
-// warpgroups to hand these over; dk and the gradients of the next probabilities while those are found.
+// gradients of queries. The tensor cores have dv to do while gradients of scores are found, and dk and the gradients of
+// the next probabilities while those are found; what both add to dq comes a group of tiles later.
 template <class Pass, class Walk>
-__device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedStorage& shared,
-                                               RingPosition<kStages>& position) {
-  const WarpgroupRows rows(shared.rows[uniform_warpgroup()]);
+struct SharingWalk {
+  Pass& pass;
+  Walk& walk;
+  SharedStorage& shared;
+  RingPosition<kStages>& position;
+  WarpgroupRows rows;
   Scores scores;
-  Scores of_factors;
   Scores gradients;
-  QueryShare<kHeadDim> apart;
-  QueryShare<kHeadDim>& d_q = registers_of_shares(gradients, apart);
   LeftOperand left;
   int before = -1;  // slot of the tile before
 
-  pass.pin_sums();  // zeros, before products begin
-  shared.column_tiles.full[position.slot].wait(position.parity);
-  begin_scores(scores, of_factors, rows, shared.columns[position.slot]);
-  commit_products();
-  wait_for_products<0>();
-  complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
-  start_gradients(gradients, rows, shared.columns[position.slot]);
-#pragma unroll 1
-  while (true) {
+  __device__ __forceinline__ SharingWalk(Pass& of, Walk& along, SharedStorage& storage, RingPosition<kStages>& at)
+      : pass(of), walk(along), shared(storage), position(at), rows(storage.rows[uniform_warpgroup()]) {}
+
+  __device__ __forceinline__ void start() {
+    Scores of_factors;
+    pass.shares.begin(pass.p, walk.block.batch, walk.block.head);
+    pass.pin_sums();  // zeros, before products begin
+    shared.column_tiles.full[position.slot].wait(position.parity);
+    begin_scores(scores, of_factors, rows, shared.columns[position.slot]);
+    commit_products();
+    wait_for_products<0>();
+    complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
+    start_gradients(gradients, rows, shared.columns[position.slot]);
+  }
+
+  // A tile, the first or second of its group; whether another comes.
+  template <int Turn>
+  __device__ __forceinline__ bool step() {
     const int slot = position.slot;
     const bool masks = pass.masks(walk);
     if (masks)
@@ -74,34 +72,78 @@ __device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedSto
       pass.template find_gradients<true>(gradients, scores, walk, slot);
     else
       pass.template find_gradients<false>(gradients, scores, walk, slot);
-    pass.shares.hand_over(shared.exchange, gradients, walk.index());
+    pass.shares.template hand_over<Turn>(shared.exchange, gradients, walk.tile, before >= 0);
     wait_for_products<0>();
     pass.pin_sums();
     before = slot;
     position.advance();
     walk.advance();
-    if (!walk.has_tile()) break;
+    if (!walk.has_tile()) {
+      finish<Turn>();
+      return false;
+    }
+    start_next<Turn>(slot);
+    if constexpr (Turn == kShareTiles - 1) pass.shares.close_group(shared.exchange);
+    return true;
+  }
+
+ private:
+  // What the next tile needs, and what is left of the last. Registers of earlier products are free.
+  template <int Turn>
+  __device__ __forceinline__ void start_next(int last_slot) {
+    const TokenTile& columns = shared.columns[position.slot];
+    Scores of_factors;
+    QueryShare<kHeadDim> share;
+    forget(scores);
+    forget(gradients);
     shared.column_tiles.full[position.slot].wait(position.parity);
-    begin_scores(scores, of_factors, rows, shared.columns[position.slot]);
-    pass.shares.add(d_q, shared.exchange, shared.rows);
+    begin_scores(scores, of_factors, rows, columns);
+    if constexpr (Turn == 0) pass.shares.add(share, shared.exchange, shared.rows);
     commit_products();
     begin_products();
-    pass.add_gradients(pass.shares.of_warpgroup(shared.exchange), shared.columns[slot]);
+    pass.add_gradients(pass.shares.template of_warpgroup<Turn>(shared.exchange), shared.columns[last_slot]);
     commit_products();
     wait_for_products<1>();
     complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
-    pass.shares.pin_sums(d_q);
-    if constexpr (!kShareInGradients) start_gradients(gradients, rows, shared.columns[position.slot]);
-    pass.shares.add_to_sums(d_q, pass.p);
-    if constexpr (kShareInGradients) start_gradients(gradients, rows, shared.columns[position.slot]);
+    if constexpr (Turn == 0) pass.shares.pin_sums(share);
+    if constexpr (kShareBesideGradients) start_gradients(gradients, rows, columns);
+    if constexpr (Turn == 0) pass.shares.add_to_sums(share, pass.p);
+    if constexpr (!kShareBesideGradients) start_gradients(gradients, rows, columns);
   }
-  begin_products();
-  pass.shares.add(d_q, shared.exchange, shared.rows);
-  pass.add_gradients(pass.shares.of_warpgroup(shared.exchange), shared.columns[before]);
-  commit_products();
-  wait_for_products<0>();
-  pass.pin_sums();
-  pass.shares.pin_sums(d_q);
-  pass.shares.add_to_sums(d_q, pass.p);
-  release(shared.column_tiles.empty[before]);
+  // The last tile has been handed over.
+  template <int Turn>
+  __device__ __forceinline__ void finish() {
+    QueryShare<kHeadDim> share_before, share;
+    begin_products();
+    if constexpr (Turn == 0) pass.shares.add(share_before, shared.exchange, shared.rows);
+    pass.add_gradients(pass.shares.template of_warpgroup<Turn>(shared.exchange), shared.columns[before]);
+    commit_products();
+    wait_for_products<0>();
+    pass.pin_sums();
+    release(shared.column_tiles.empty[before]);
+    if constexpr (Turn == 0) {
+      pass.shares.pin_sums(share_before);
+      pass.shares.add_to_sums(share_before, pass.p);
+    }
+    pass.shares.close_group(shared.exchange);
+    pass.shares.wait_for_group_before(shared.exchange);
+    begin_products();
+    pass.shares.add(share, shared.exchange, shared.rows);
+    commit_products();
+    wait_for_products<0>();
+    pass.shares.pin_sums(share);
+    pass.shares.add_to_sums(share, pass.p);
+  }
+};
+
+template <class Pass, class Walk>
+__device__ __forceinline__ void walk_and_share(Pass& pass, Walk& walk, SharedStorage& shared,
+                                               RingPosition<kStages>& position) {
+  SharingWalk<Pass, Walk> tiles(pass, walk, shared, position);
+  tiles.start();
+#pragma unroll 1
+  while (tiles.template step<0>()) {
+    if constexpr (kShareTiles > 1)
+      if (!tiles.template step<1>()) break;
+  }
 }
