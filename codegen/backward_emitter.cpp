@@ -54,10 +54,10 @@ std::string choices_of_shares(const KernelPlan& plan) {
   const KeptInRegisters kept = kept_in_registers(plan);
   return fmt::format(
       "constexpr bool kSharesByTiles = {};  // of what keys add to queries\n"
-      "constexpr bool kShareBesideGradients = {};  // or before the next gradients of probabilities begin\n"
+      "constexpr bool kFactorsInScores = {};  // products of factors, first; or in registers of their own\n"
       "constexpr bool kRowsInRegisters = {};  // keys and values\n"
       "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
-      adds_by_tiles(plan), kept.share, kept.rows, kept.gradients);
+      adds_by_tiles(plan), adds_factors_to_scores(plan), kept.rows, kept.gradients);
 }
 
 std::string constants(const KernelPlan& plan) {

@@ -33,13 +33,12 @@ constexpr int kMaxStages = 3;
 constexpr int kHopperSpills = 16;
 constexpr int kHopperSpillsOfManyColumns = 288;
 
-/// Beyond these, two passes are faster (measured on an H100: 160 for factors of 64 columns beside 64 of q took 1.04
-/// times as long as two passes, 152 for 96 beside 32 took 1.23 times), or ptxas has products wait for each other
-/// (CUDA 13.0: from 152 on where shares of d_q take the registers of scores).
-constexpr int kSharedPassRegisters = 144;
-
-/// Of these, those beside which gradients of probabilities fit while shares of all columns of d_q are added.
-constexpr int kRegistersBesideGradients = 112;
+/// Numbers of a thread up to which ptxas has no product wait for another where warpgroups share out tiles of queries
+/// (CUDA 13.0: at 120 it does) ...
+constexpr int kRegistersByTiles = 112;
+/// ... or columns (from 152 on where shares of d_q take the registers of scores). Two passes were as fast at 152 on an
+/// H100.
+constexpr int kRegistersByColumns = 144;
 
 /// Columns of sums, and twice those of factors, beside which left operands stay in registers without spills.
 constexpr int kColumnsBesideRows = 128;
@@ -112,17 +111,28 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
 /// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
 /// of the keys' gradients, products of factors, and shares of the queries' gradients; halves of those of q may take the
 /// registers of scores.
-int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, bool by_tiles) {
+int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, const BackwardPass& pass) {
   constexpr int kColumnsOfScores = 64;
-  const int share = query_share_columns(config.head_dim, by_tiles);
+  const int share = query_share_columns(config.head_dim, pass.adds_by_tiles);
   int columns = config.head_dim + config.head_dim_v;
-  if (by_tiles || share < kColumnsOfScores) columns += share;
-  if (!factors.empty()) columns += kColumnsOfScores;
+  if (pass.adds_by_tiles || share < kColumnsOfScores) columns += share;
+  if (!factors.empty() && !pass.factors_in_scores) columns += kColumnsOfScores;
   for (const FactorTerm& term : factors) {
     if (wants_gradient(config, term.k_input)) columns += term.rank;
-    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, by_tiles);
+    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, pass.adds_by_tiles);
   }
   return columns / 2;
+}
+
+/// Chooses how a pass shares out what it adds to queries, the fastest way first; whether registers hold one.
+bool choose_shares(const AttentionConfig& config, const std::vector<FactorTerm>& factors, BackwardPass& pass) {
+  for (const bool in_scores : {false, true})
+    for (const bool by_tiles : {true, false}) {
+      pass.factors_in_scores = in_scores && !factors.empty();
+      pass.adds_by_tiles = by_tiles;
+      if (registers_of_sums(config, factors, pass) <= (by_tiles ? kRegistersByTiles : kRegistersByColumns)) return true;
+    }
+  return false;
 }
 
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
@@ -130,20 +140,20 @@ int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTer
 /// order of sums has to be the same each time.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
-  const auto fits = [&](bool by_tiles) {
-    return registers_of_sums(plan.config, bias.factor_terms(), by_tiles) <= kSharedPassRegisters;
-  };
-  const bool by_tiles = fits(true);
-  if (plan.config.deterministic || !names.q || !(by_tiles || fits(false))) return std::nullopt;
-  const auto is_of_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
-  if (std::ranges::count_if(plan.passes, is_of_keys) != 1) return std::nullopt;
+  if (plan.config.deterministic || !names.q) return std::nullopt;
   for (const InputSpec& input : names.inputs)
     if (input.kind != Op::key_input &&
         std::ranges::find(bias.factor_terms(), input.name, &FactorTerm::q_input) == bias.factor_terms().end())
       return std::nullopt;
-  BackwardPass pass = *std::ranges::find_if(plan.passes, is_of_keys);
-  pass.adds_to_queries = true;
-  pass.adds_by_tiles = by_tiles;
+  BackwardPass pass{.adds_to_queries = true};
+  for (const BackwardPass& other : plan.passes) {
+    if (!other.owns_keys) continue;
+    pass.owns_keys = true;
+    pass.writes_operand |= other.writes_operand;
+    pass.writes_values |= other.writes_values;
+    pass.writes_inputs |= other.writes_inputs;
+  }
+  if (!pass.owns_keys || !choose_shares(plan.config, bias.factor_terms(), pass)) return std::nullopt;
   return pass;
 }
 
@@ -209,6 +219,10 @@ bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
 }
 
+bool adds_factors_to_scores(const KernelPlan& plan) {
+  return std::ranges::any_of(plan.passes, &BackwardPass::factors_in_scores);
+}
+
 bool adds_by_tiles(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::adds_by_tiles); }
 
 KeptInRegisters kept_in_registers(const KernelPlan& plan) {
@@ -216,12 +230,8 @@ KeptInRegisters kept_in_registers(const KernelPlan& plan) {
   const int of_sums = whole_steps(plan.config.head_dim) + whole_steps(plan.config.head_dim_v);
   int of_factors = 0;
   for (const FactorTerm& term : plan.backward_program->factors) of_factors += swizzled_columns(term.rank);
-  const bool by_tiles = adds_by_tiles(plan);
-  const int of_thread = registers_of_sums(plan.config, plan.backward_program->factors, by_tiles);
   return {.rows = of_sums <= kColumnsBesideRows && of_factors == 0,
-          .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients,
-          .share = by_tiles ? of_thread <= kRegistersBesideGradients
-                            : query_share_columns(plan.config.head_dim, false) < plan.tile.columns_at_once};
+          .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients};
 }
 
 std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {

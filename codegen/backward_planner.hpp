@@ -13,6 +13,9 @@ void plan_backward(KernelPlan& plan);
 /// Whether the gradient of q is added up by passes that own keys.
 [[nodiscard]] bool adds_to_queries(const KernelPlan& plan);
 
+/// Whether scores of these passes begin as products of factors, instead of registers of their own.
+[[nodiscard]] bool adds_factors_to_scores(const KernelPlan& plan);
+
 /// Whether these passes share that out among warpgroups by tiles of queries.
 [[nodiscard]] bool adds_by_tiles(const KernelPlan& plan);
 
@@ -20,7 +23,6 @@ void plan_backward(KernelPlan& plan);
 struct KeptInRegisters {
   bool rows = false;       ///< keys and values, as left operands
   bool gradients = false;  ///< of scores, as left operands for those of keys
-  bool share = false;      ///< of gradients of queries, while the next gradients of probabilities are found
 };
 
 /// Where there is room: the tensor cores read operands in shared memory anew for each product, and where both are 64

@@ -79,12 +79,13 @@ struct Tile {
 
 /// A kind of work of the backward pass, done by some of its thread blocks.
 struct BackwardPass {
-  bool owns_keys = false;        ///< a block has rows of keys and walks over queries; else rows of queries
-  bool writes_operand = false;   ///< the gradient of k, or of q
-  bool writes_values = false;    ///< the gradient of v
-  bool writes_inputs = false;    ///< gradients of the bias' inputs: of keys, or all others
-  bool adds_to_queries = false;  ///< also adds what its keys do to the gradients of q and of q's factors
-  bool adds_by_tiles = false;    ///< these: each of two warpgroups for every second tile of queries, not half of columns
+  bool owns_keys = false;          ///< a block has rows of keys and walks over queries; else rows of queries
+  bool writes_operand = false;     ///< the gradient of k, or of q
+  bool writes_values = false;      ///< the gradient of v
+  bool writes_inputs = false;      ///< gradients of the bias' inputs: of keys, or all others
+  bool adds_to_queries = false;    ///< also adds what its keys do to the gradients of q and of q's factors
+  bool factors_in_scores = false;  ///< it begins scores with the products of factors, which else have registers
+  bool adds_by_tiles = false;  ///< these: each of two warpgroups for every second tile of queries, not half of columns
 };
 
 /// How a config will be served: everything the emitter writes and the launcher needs to know.

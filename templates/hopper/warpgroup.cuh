@@ -18,6 +18,10 @@ __device__ __forceinline__ void wait_for_warpgroup() {
   asm volatile("bar.sync %0, %1;" ::"r"(2 + warpgroup()), "n"(kWarpgroupThreads) : "memory");
 }
 
+// Of two warpgroups that compute, the second waits until the first lets it go on.
+__device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 2, %0;" ::"n"(kThreads) : "memory"); }
+__device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 2, %0;" ::"n"(kThreads) : "memory"); }
+
 // Hands registers of a warpgroup back for others to take, or takes them: as many a thread from here on.
 template <int Registers>
 __device__ __forceinline__ void shrink_registers() {

@@ -147,6 +147,10 @@ TEST_CASE("warps that share memory without a barrier race") {
   CHECK(contains(fault_of(write + read_other, 64), "race"));
   CHECK(contains(fault_of(write + "bar.sync 0;\n" + read_other + write, 64), "race"));
   CHECK(fault_of(write + "bar.sync 0;\n" + read_other + "bar.sync 0;\n" + write, 64) == "none");
+  const std::string first_goes_on =
+      "setp.lt.u32 %p1, %thread, 32;\n@%p1 bra first;\nbar.sync 1, 64;\nld.shared.u32 %result, [shared];\nbra end;\n"
+      "first:\nst.shared.u32 [shared], 7;\nbar.arrive 1, 64;\nmov.u32 %result, 7;\nend:\n";
+  for (const std::uint32_t result : run_block(first_goes_on, 64)) CHECK(result == 7U);
   const std::string one_place = "mov.u32 %r2, shared;\nst.shared.u32 [%r2], %thread;\nmov.u32 %result, 0;\n";
   CHECK(contains(fault_of(one_place, 64), "race"));
   CHECK(fault_of(one_place, 32) == "none");

@@ -8,17 +8,21 @@ Operation nothing() {
   return [](Warp& /*warp*/, const Instruction& /*instruction*/, Mask) {};
 }
 
-/// bar.sync number, threads: of the whole block where no count is given.
+/// bar.sync or bar.arrive number, threads: of the whole block where no count is given.
 Operation named_barrier(const Opcode& opcode) {
   if (opcode.has("warp")) return nothing();  // lanes run together as far as they can
-  if (!opcode.has("sync")) return {};
-  return [](Warp& warp, const Instruction& instruction, Mask lanes) {
+  const bool waits = opcode.has("sync");
+  if (!waits && !opcode.has("arrive")) return {};
+  return [waits](Warp& warp, const Instruction& instruction, Mask lanes) {
     const int lane = std::countr_zero(lanes);
     const auto& operands = instruction.operands;
     const Word threads = operands.size() > 1 ? warp.get(operands[1].values.front(), lane)
                                              : (warp.block().launch().threads + kLanes - 1) / kLanes * kLanes;
-    warp.block().synchronize(warp, static_cast<unsigned>(warp.get(operands[0].values.front(), lane)),
-                             static_cast<unsigned>(threads));
+    const auto number = static_cast<unsigned>(warp.get(operands[0].values.front(), lane));
+    if (waits)
+      warp.block().synchronize(warp, number, static_cast<unsigned>(threads));
+    else
+      warp.block().arrive(warp, number, static_cast<unsigned>(threads));
   };
 }
 

@@ -41,15 +41,20 @@ void ThreadBlock::run() {
   }
 }
 
-void ThreadBlock::synchronize(Warp& warp, unsigned barrier, unsigned threads) {
+NamedBarrier& ThreadBlock::arrive(const Warp& warp, unsigned barrier, unsigned threads) {
   NamedBarrier& at = barriers_[barrier];
   at.arrived += kLanes;
   if (race_detector_) race_detector_->release(warp.index(), at.clock);
-  const unsigned generation = at.generation;
   if (at.arrived >= threads) {
     at.arrived = 0;
     ++at.generation;
   }
+  return at;
+}
+
+void ThreadBlock::synchronize(Warp& warp, unsigned barrier, unsigned threads) {
+  const unsigned generation = barriers_[barrier].generation;
+  NamedBarrier& at = arrive(warp, barrier, threads);
   warp.wait_until([this, &at, index = warp.index(), generation] {
     if (at.generation == generation) return false;
     if (race_detector_) race_detector_->acquire(index, at.clock);

@@ -34,7 +34,7 @@ struct Launch {
 /// not know.
 void run(const Launch& launch);
 
-/// bar.sync's, of one number.
+/// bar.sync's and bar.arrive's, of one number.
 struct NamedBarrier {
   unsigned arrived = 0;
   unsigned generation = 0;
@@ -141,6 +141,7 @@ class ThreadBlock {
   [[nodiscard]] std::vector<std::byte>& parameters() { return parameters_; }
 
   /// Waits of the warp for `threads` threads, itself included, at the barrier of that number.
+  NamedBarrier& arrive(const Warp& warp, unsigned barrier, unsigned threads);
   void synchronize(Warp& warp, unsigned barrier, unsigned threads);
   [[nodiscard]] TransactionBarrier& transaction_barrier(Word shared_address);
   /// Nothing where races are not looked for.

@@ -15,7 +15,7 @@ __device__ __forceinline__ void run_roles(const Parameters& p, SharedStorage& sh
   const typename Pass::Side side(p, index);
   if (threadIdx.x >= kThreads) {
     shrink_registers<kProducerRegisters>();
-    if (threadIdx.x == kThreads) fetch_tiles(side, shared);
+    if (threadIdx.x / 32 == kThreads / 32) fetch_tiles(side, shared);
     if (publisher() >= 0) publish_columns(side, shared);
   } else {
     grow_registers<kConsumerRegisters>();

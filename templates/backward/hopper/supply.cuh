@@ -2,9 +2,10 @@
 
 #include "backward/hopper/storage.cuh"
 
-// One thread has the copy engine fetch the tiles of rows and columns of a side.
+// A warp walks, and its first thread has the copy engine fetch the tiles of rows and columns of a side.
 template <class Side>
 __device__ __forceinline__ void fetch_tiles(const Side& side, SharedStorage& shared) {
+  const bool fetches = threadIdx.x % 32 == 0;
   RingPosition<1> rows;
   RingPosition<kStages> columns;
 #pragma unroll 1
@@ -13,16 +14,20 @@ __device__ __forceinline__ void fetch_tiles(const Side& side, SharedStorage& sha
     typename Side::Walk walk(side, head);
     if (!walk.has_tile()) continue;
     shared.row_tiles.empty[0].wait(rows.parity ^ 1);
-    Barrier& rows_full = shared.row_tiles.full[0];
-    rows_full.arrive_and_expect(kWarpgroups * TokenTile::kBytes);
-    side.fetch_rows(shared, rows_full, head);
+    if (fetches) {
+      Barrier& full = shared.row_tiles.full[0];
+      full.arrive_and_expect(kWarpgroups * TokenTile::kBytes);
+      side.fetch_rows(shared, full, head);
+    }
     rows.advance();
 #pragma unroll 1
     for (; walk.has_tile(); walk.advance()) {
       shared.column_tiles.empty[columns.slot].wait(columns.parity ^ 1);
-      Barrier& full = shared.column_tiles.full[columns.slot];
-      full.arrive_and_expect(TokenTile::kBytes);
-      side.fetch_columns(shared.columns[columns.slot], full, walk);
+      if (fetches) {
+        Barrier& full = shared.column_tiles.full[columns.slot];
+        full.arrive_and_expect(TokenTile::kBytes);
+        side.fetch_columns(shared.columns[columns.slot], full, walk);
+      }
       columns.advance();
     }
   }

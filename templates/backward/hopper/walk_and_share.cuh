@@ -3,27 +3,52 @@
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/walk.cuh"
 
-// Starts scores = rows columns^T, and the products of factors apart.
-__device__ __forceinline__ void begin_scores(Scores& scores, Scores& of_factors, const WarpgroupRows& rows,
-                                             const TokenTile& columns) {
-  pin(scores);
-  if constexpr (Factors::kBytes > 0) pin(of_factors);
-  begin_products();
-  multiply_rows(scores, rows.x, columns.x, false);
-  if constexpr (Factors::kBytes > 0) multiply_factors(of_factors, rows.tile, columns);
-}
-// Once they are there: in units of the softmax scale.
-__device__ __forceinline__ void complete_scores(Scores& scores, Scores& of_factors, float inverse_softmax_scale) {
-  pin(scores);
-  if constexpr (Factors::kBytes > 0) {
-    pin(of_factors);
-    add_scaled(scores, of_factors, inverse_softmax_scale);
+// Products of factors are divided by the softmax scale, in whose units scores are: they are added once they are there,
+// or scores begin as theirs.
+constexpr bool kHasFactors = Factors::kBytes > 0;
+constexpr bool kHasFactorsApart = kHasFactors && !kFactorsInScores;
+
+// Scores = rows columns^T, begun in one step or two, and completed once products are there.
+struct NewScores {
+  const WarpgroupRows& rows;
+  const TokenTile& columns;
+  float inverse_softmax_scale;
+  Scores of_factors;
+
+  __device__ __forceinline__ NewScores(const WarpgroupRows& of_rows, const TokenTile& of_columns, const Parameters& p)
+      : rows(of_rows), columns(of_columns), inverse_softmax_scale(p.inverse_softmax_scale) {}
+
+  __device__ __forceinline__ void begin(Scores& scores) {
+    pin(scores);
+    if constexpr (kHasFactorsApart) pin(of_factors);
+    begin_products();
+    if constexpr (!kFactorsInScores) multiply_rows(scores, rows.x, columns.x, false);
+    if constexpr (kHasFactors) multiply_factors(kFactorsInScores ? scores : of_factors, rows.tile, columns);
   }
-}
+  // The first step is there.
+  __device__ __forceinline__ void go_on(Scores& scores) {
+    pin(scores);
+    scale_scores(scores, inverse_softmax_scale);
+    pin(scores);
+    begin_products();
+    multiply_rows(scores, rows.x, columns.x, true);
+  }
+  __device__ __forceinline__ void complete(Scores& scores) {
+    pin(scores);
+    if constexpr (kHasFactorsApart) {
+      pin(of_factors);
+      add_scaled(scores, of_factors, inverse_softmax_scale);
+    }
+  }
+};
+
+// Whether registers have room for the share of dq beside the next gradients of probabilities, or only before these.
+constexpr bool kShareBesideGradients = kSharesByTiles || query_share_columns(kHeadDim) < kColumnsAtOnce;
 
 // The way of a warpgroup's keys along the queries of a walk that has some, where both warpgroups together add to the
 // gradients of queries. The tensor cores have dv to do while gradients of scores are found, and dk and the gradients of
-// the next probabilities while those are found; what both add to dq comes a group of tiles later.
+// the next probabilities while those are found; what both add to dq comes a group of tiles later. The second warpgroup
+// starts when the first has probabilities: side by side both would wait for the tensor cores, then for exponentials.
 template <class Pass, class Walk>
 struct SharingWalk {
   Pass& pass;
@@ -40,14 +65,20 @@ struct SharingWalk {
       : pass(of), walk(along), shared(storage), position(at), rows(storage.rows[uniform_warpgroup()]) {}
 
   __device__ __forceinline__ void start() {
-    Scores of_factors;
     pass.shares.begin(pass.p, walk.block.batch, walk.block.head);
+    if (uniform_warpgroup() > 0) wait_for_first();
     pass.pin_sums();  // zeros, before products begin
     shared.column_tiles.full[position.slot].wait(position.parity);
-    begin_scores(scores, of_factors, rows, shared.columns[position.slot]);
+    NewScores next(rows, shared.columns[position.slot], pass.p);
+    next.begin(scores);
     commit_products();
     wait_for_products<0>();
-    complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
+    if constexpr (kFactorsInScores) {
+      next.go_on(scores);
+      commit_products();
+      wait_for_products<0>();
+    }
+    next.complete(scores);
     start_gradients(gradients, rows, shared.columns[position.slot]);
   }
 
@@ -61,6 +92,7 @@ struct SharingWalk {
     else
       pass.template find_probabilities<false>(scores, walk, slot);
     pack(left, scores);
+    if (before < 0 && uniform_warpgroup() == 0) let_second_go_on();
     wait_for_products<0>();
     pin(gradients);
     pass.pin_sums();
@@ -92,19 +124,25 @@ struct SharingWalk {
   template <int Turn>
   __device__ __forceinline__ void start_next(int last_slot) {
     const TokenTile& columns = shared.columns[position.slot];
-    Scores of_factors;
     QueryShare<kHeadDim> share;
     forget(scores);
     forget(gradients);
     shared.column_tiles.full[position.slot].wait(position.parity);
-    begin_scores(scores, of_factors, rows, columns);
+    NewScores next(rows, columns, pass.p);
+    next.begin(scores);
+    if constexpr (kFactorsInScores) commit_products();
     if constexpr (Turn == 0) pass.shares.add(share, shared.exchange, shared.rows);
     commit_products();
+    if constexpr (kFactorsInScores) {
+      wait_for_products<1>();
+      next.go_on(scores);
+      commit_products();
+    }
     begin_products();
     pass.add_gradients(pass.shares.template of_warpgroup<Turn>(shared.exchange), shared.columns[last_slot]);
     commit_products();
     wait_for_products<1>();
-    complete_scores(scores, of_factors, pass.p.inverse_softmax_scale);
+    next.complete(scores);
     if constexpr (Turn == 0) pass.shares.pin_sums(share);
     if constexpr (kShareBesideGradients) start_gradients(gradients, rows, columns);
     if constexpr (Turn == 0) pass.shares.add_to_sums(share, pass.p);
