@@ -16,7 +16,7 @@ namespace {
 bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopper; }
 
 /// As many as there are for those that compute: gradients of two operands fill them.
-constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
+constexpr RoleRegisters kRegistersOfRoles{.producer = 32, .consumer = 240};
 
 /// What the kernels hand over to each other.
 std::string workspace(const KernelPlan& plan) {
@@ -54,10 +54,9 @@ std::string choices_of_shares(const KernelPlan& plan) {
   const KeptInRegisters kept = kept_in_registers(plan);
   return fmt::format(
       "constexpr bool kSharesByTiles = {};  // of what keys add to queries\n"
-      "constexpr bool kFactorsInScores = {};  // products of factors, first; or in registers of their own\n"
       "constexpr bool kRowsInRegisters = {};  // keys and values\n"
       "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
-      adds_by_tiles(plan), adds_factors_to_scores(plan), kept.rows, kept.gradients);
+      adds_by_tiles(plan), kept.rows, kept.gradients);
 }
 
 std::string constants(const KernelPlan& plan) {

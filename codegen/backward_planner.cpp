@@ -109,30 +109,17 @@ Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
 }
 
 /// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
-/// of the keys' gradients, products of factors, and shares of the queries' gradients; halves of those of q may take the
-/// registers of scores.
-int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, const BackwardPass& pass) {
+/// of the keys' gradients, and shares of the queries' gradients; halves of those of q may take the registers of scores.
+int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, bool by_tiles) {
   constexpr int kColumnsOfScores = 64;
-  const int share = query_share_columns(config.head_dim, pass.adds_by_tiles);
+  const int share = query_share_columns(config.head_dim, by_tiles);
   int columns = config.head_dim + config.head_dim_v;
-  if (pass.adds_by_tiles || share < kColumnsOfScores) columns += share;
-  if (!factors.empty() && !pass.factors_in_scores) columns += kColumnsOfScores;
+  if (by_tiles || share < kColumnsOfScores) columns += share;
   for (const FactorTerm& term : factors) {
     if (wants_gradient(config, term.k_input)) columns += term.rank;
-    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, pass.adds_by_tiles);
+    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, by_tiles);
   }
   return columns / 2;
-}
-
-/// Chooses how a pass shares out what it adds to queries, the fastest way first; whether registers hold one.
-bool choose_shares(const AttentionConfig& config, const std::vector<FactorTerm>& factors, BackwardPass& pass) {
-  for (const bool in_scores : {false, true})
-    for (const bool by_tiles : {true, false}) {
-      pass.factors_in_scores = in_scores && !factors.empty();
-      pass.adds_by_tiles = by_tiles;
-      if (registers_of_sums(config, factors, pass) <= (by_tiles ? kRegistersByTiles : kRegistersByColumns)) return true;
-    }
-  return false;
 }
 
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
@@ -153,7 +140,9 @@ std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBi
     pass.writes_values |= other.writes_values;
     pass.writes_inputs |= other.writes_inputs;
   }
-  if (!pass.owns_keys || !choose_shares(plan.config, bias.factor_terms(), pass)) return std::nullopt;
+  const auto registers = [&](bool by_tiles) { return registers_of_sums(plan.config, bias.factor_terms(), by_tiles); };
+  pass.adds_by_tiles = registers(true) <= kRegistersByTiles;
+  if (!pass.owns_keys || (!pass.adds_by_tiles && registers(false) > kRegistersByColumns)) return std::nullopt;
   return pass;
 }
 
@@ -217,10 +206,6 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
 
 bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
-}
-
-bool adds_factors_to_scores(const KernelPlan& plan) {
-  return std::ranges::any_of(plan.passes, &BackwardPass::factors_in_scores);
 }
 
 bool adds_by_tiles(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::adds_by_tiles); }

@@ -13,9 +13,6 @@ void plan_backward(KernelPlan& plan);
 /// Whether the gradient of q is added up by passes that own keys.
 [[nodiscard]] bool adds_to_queries(const KernelPlan& plan);
 
-/// Whether scores of these passes begin as products of factors, instead of registers of their own.
-[[nodiscard]] bool adds_factors_to_scores(const KernelPlan& plan);
-
 /// Whether these passes share that out among warpgroups by tiles of queries.
 [[nodiscard]] bool adds_by_tiles(const KernelPlan& plan);
 

@@ -139,6 +139,7 @@ struct StepSize {
   int shared_bytes = 0;
 };
 
+constexpr int kWarpgroupThreads = 128;
 constexpr StepSize kRowKernel{.threads = codegen::kRowKernelThreads};
 
 /// Enters the steps of a launch, those that have something to do.
@@ -217,10 +218,8 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
     steps.add(KernelRole::attention, blocks_of_keys + blocks_of_queries, size);
   }
   if (adds_to_queries) {
-    // A thread for eight columns of a row of d_q.
-    const int columns = codegen::query_sum_columns(config.head_dim, codegen::adds_by_tiles(plan));
-    const std::int64_t chunks = all_q_tiles * plan.tile.block_q * ((columns + 15) / 16) * 2;
-    steps.add(KernelRole::query_sums, count_tiles(chunks, codegen::kRowKernelThreads), kRowKernel);
+    constexpr int kTiles = codegen::kRowKernelThreads / kWarpgroupThreads;  // at a time
+    steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, kTiles), kRowKernel);
   }
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +

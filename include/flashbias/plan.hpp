@@ -84,7 +84,6 @@ struct BackwardPass {
   bool writes_values = false;      ///< the gradient of v
   bool writes_inputs = false;      ///< gradients of the bias' inputs: of keys, or all others
   bool adds_to_queries = false;    ///< also adds what its keys do to the gradients of q and of q's factors
-  bool factors_in_scores = false;  ///< it begins scores with the products of factors, which else have registers
   bool adds_by_tiles = false;  ///< these: each of two warpgroups for every second tile of queries, not half of columns
 };
 

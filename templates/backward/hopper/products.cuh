@@ -26,14 +26,6 @@ __device__ __forceinline__ void scale_scores(Scores& scores, float scale) {
     for (int e = 0; e < 4; ++e) scores[n][e] *= scale;
 }
 
-// scores += addends scale
-__device__ __forceinline__ void add_scaled(Scores& scores, const Scores& addends, float scale) {
-#pragma unroll
-  for (int n = 0; n < kColumnsAtOnce / 8; ++n)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) scores[n][e] = __fmaf_rn(addends[n][e], scale, scores[n][e]);
-}
-
 // Scores as a left operand, whose layout is theirs.
 using LeftOperand = u32[kColumnsAtOnce / 16][4];
 

@@ -32,23 +32,19 @@ struct QuerySumsChunk {
   using Sums = QuerySums<Columns>;
   static constexpr int kBlocks = Sums::kTile / kBlock / 8;  // of eight columns
   static constexpr int kPairs = (kBlocks + 1) / 2;
-  static constexpr int kThreadsOfTile = kPairs * kWarpgroupThreads;
 
-  i64 tile;
   int row, column;  // of the tile
   float sums[8];
 
-  // Of all tiles; whole warps come here together.
-  __device__ __forceinline__ QuerySumsChunk(const float* all, i64 index) : tile(index / kThreadsOfTile) {
-    const int thread = static_cast<int>(index % kWarpgroupThreads);
-    const int first_block = static_cast<int>(index / kWarpgroupThreads % kPairs) * 2;
-    const float4* from = reinterpret_cast<const float4*>(all + tile * Sums::kTile) + thread;
-    const float4 first = from[first_block * kWarpgroupThreads];
-    const float4 second = first_block + 1 < kBlocks ? from[(first_block + 1) * kWarpgroupThreads] : float4{};
+  // Of a pair of blocks, by a thread of a warpgroup.
+  __device__ __forceinline__ QuerySumsChunk(const float* tile, int pair, int thread) {
+    const float4* from = reinterpret_cast<const float4*>(tile) + thread;
+    const float4 first = from[2 * pair * kWarpgroupThreads];
+    const float4 second = 2 * pair + 1 < kBlocks ? from[(2 * pair + 1) * kWarpgroupThreads] : float4{};
     const float pieces[4][2] = {{first.x, first.y}, {first.z, first.w}, {second.x, second.y}, {second.z, second.w}};
     transpose(pieces, thread % 4);
     row = thread / 32 * 16 + thread % 2 * 8 + thread % 32 / 4;
-    column = (first_block + thread % 4 / 2) * 8;
+    column = (2 * pair + thread % 4 / 2) * 8;
   }
 
  private:
@@ -78,25 +74,34 @@ struct QuerySumsChunk {
   }
 };
 
-// Each thread of the grid has some of the chunks, of one after the other.
 __device__ __forceinline__ i64 thread_of_grid() { return i64{blockIdx.x} * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ i64 threads_of_grid() { return i64{gridDim.x} * blockDim.x; }
 
+// Each warpgroup of the grid has some of the tiles of sums, of one after the other.
+constexpr int kWarpgroupsOfRowKernel = kRowKernelThreads / kWarpgroupThreads;
+__device__ __forceinline__ int warpgroup_of_grid() {
+  return static_cast<int>(blockIdx.x) * kWarpgroupsOfRowKernel + warpgroup();
+}
+__device__ __forceinline__ int warpgroups_of_grid() { return static_cast<int>(gridDim.x) * kWarpgroupsOfRowKernel; }
+
 __device__ __forceinline__ void store_d_q(const Parameters& p) {
   using Chunk = QuerySumsChunk<kHeadDim>;
-  const i64 chunks = i64{p.all_q_tiles} * Chunk::kThreadsOfTile;
-  for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) {
-    const Chunk chunk(p.workspace + p.d_q_sums, i);
-    const BlockRows block(p, static_cast<u32>(chunk.tile));
-    const int row = block.q_start + chunk.row;
-    if (row >= block.q_end || chunk.column >= kHeadDim) continue;
-    u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride + row * p.d_q_row_stride;
-    const float(&sums)[8] = chunk.sums;
-    *reinterpret_cast<uint4*>(d_q + chunk.column) = {
-        Element::pack(sums[0] * p.softmax_scale, sums[1] * p.softmax_scale),
-        Element::pack(sums[2] * p.softmax_scale, sums[3] * p.softmax_scale),
-        Element::pack(sums[4] * p.softmax_scale, sums[5] * p.softmax_scale),
-        Element::pack(sums[6] * p.softmax_scale, sums[7] * p.softmax_scale)};
+  for (int tile = warpgroup_of_grid(); tile < p.all_q_tiles; tile += warpgroups_of_grid()) {
+    const BlockRows block(p, static_cast<u32>(tile));
+    const float* all = p.workspace + p.d_q_sums + i64{tile} * QuerySums<kHeadDim>::kTile;
+    u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride;
+#pragma unroll
+    for (int pair = 0; pair < Chunk::kPairs; ++pair) {
+      const Chunk chunk(all, pair, static_cast<int>(threadIdx.x) % kWarpgroupThreads);
+      const int row = block.q_start + chunk.row;
+      if (row >= block.q_end || chunk.column >= kHeadDim) continue;
+      u32 packed[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        packed[i] = Element::pack(chunk.sums[2 * i] * p.softmax_scale, chunk.sums[2 * i + 1] * p.softmax_scale);
+      *reinterpret_cast<uint4*>(d_q + row * p.d_q_row_stride + chunk.column) = {packed[0], packed[1], packed[2],
+                                                                                packed[3]};
+    }
   }
 }
 
@@ -116,13 +121,17 @@ template <int Rank>
 __device__ __forceinline__ void store_factor_gradient(const Parameters& p, i64 first, i64 end,
                                                       const Gradient& gradient) {
   using Chunk = QuerySumsChunk<Rank>;
-  const i64 chunks = (end - first) / QuerySums<Rank>::kTile * Chunk::kThreadsOfTile;
-  for (i64 i = thread_of_grid(); i < chunks; i += threads_of_grid()) {
+  const int tiles = static_cast<int>((end - first) / QuerySums<Rank>::kTile);
+  for (int tile = warpgroup_of_grid(); tile < tiles; tile += warpgroups_of_grid()) {
     const FactorHeads factors(p, gradient);
-    const Chunk chunk(p.workspace + first, i);
-    const int head = static_cast<int>(chunk.tile / p.q_tiles);
-    const BlockRows block(p, head / factors.heads, head % factors.heads, static_cast<int>(chunk.tile % p.q_tiles));
-    const int row = block.q_start + chunk.row;
-    if (row < block.q_end) gradient.store<Rank>(block.batch, block.head, row, chunk.column, chunk.sums);
+    const int head = tile / p.q_tiles;
+    const BlockRows block(p, head / factors.heads, head % factors.heads, tile % p.q_tiles);
+#pragma unroll
+    for (int pair = 0; pair < Chunk::kPairs; ++pair) {
+      const Chunk chunk(p.workspace + first + i64{tile} * QuerySums<Rank>::kTile, pair,
+                        static_cast<int>(threadIdx.x) % kWarpgroupThreads);
+      const int row = block.q_start + chunk.row;
+      if (row < block.q_end) gradient.store<Rank>(block.batch, block.head, row, chunk.column, chunk.sums);
+    }
   }
 }

@@ -3,44 +3,26 @@
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/walk.cuh"
 
-// Products of factors are divided by the softmax scale, in whose units scores are: they are added once they are there,
-// or scores begin as theirs.
 constexpr bool kHasFactors = Factors::kBytes > 0;
-constexpr bool kHasFactorsApart = kHasFactors && !kFactorsInScores;
 
-// Scores = rows columns^T, begun in one step or two, and completed once products are there.
-struct NewScores {
-  const WarpgroupRows& rows;
-  const TokenTile& columns;
-  float inverse_softmax_scale;
-  Scores of_factors;
-
-  __device__ __forceinline__ NewScores(const WarpgroupRows& of_rows, const TokenTile& of_columns, const Parameters& p)
-      : rows(of_rows), columns(of_columns), inverse_softmax_scale(p.inverse_softmax_scale) {}
-
-  __device__ __forceinline__ void begin(Scores& scores) {
-    pin(scores);
-    if constexpr (kHasFactorsApart) pin(of_factors);
-    begin_products();
-    if constexpr (!kFactorsInScores) multiply_rows(scores, rows.x, columns.x, false);
-    if constexpr (kHasFactors) multiply_factors(kFactorsInScores ? scores : of_factors, rows.tile, columns);
-  }
-  // The first step is there.
-  __device__ __forceinline__ void go_on(Scores& scores) {
-    pin(scores);
-    scale_scores(scores, inverse_softmax_scale);
-    pin(scores);
-    begin_products();
-    multiply_rows(scores, rows.x, columns.x, true);
-  }
-  __device__ __forceinline__ void complete(Scores& scores) {
-    pin(scores);
-    if constexpr (kHasFactorsApart) {
-      pin(of_factors);
-      add_scaled(scores, of_factors, inverse_softmax_scale);
-    }
-  }
-};
+// Begins scores = rows columns^T: with the products of factors, where there are some.
+__device__ __forceinline__ void begin_scores(Scores& scores, const WarpgroupRows& rows, const TokenTile& columns) {
+  pin(scores);
+  begin_products();
+  if constexpr (kHasFactors)
+    multiply_factors(scores, rows.tile, columns);
+  else
+    multiply_rows(scores, rows.x, columns.x, false);
+}
+// Once these are there: scores are in units of the softmax scale, as factors are not.
+__device__ __forceinline__ void go_on_with_scores(Scores& scores, const WarpgroupRows& rows, const TokenTile& columns,
+                                                  float inverse_softmax_scale) {
+  pin(scores);
+  scale_scores(scores, inverse_softmax_scale);
+  pin(scores);
+  begin_products();
+  multiply_rows(scores, rows.x, columns.x, true);
+}
 
 // Whether registers have room for the share of dq beside the next gradients of probabilities, or only before these.
 constexpr bool kShareBesideGradients = kSharesByTiles || query_share_columns(kHeadDim) < kColumnsAtOnce;
@@ -69,17 +51,17 @@ struct SharingWalk {
     if (uniform_warpgroup() > 0) wait_for_first();
     pass.pin_sums();  // zeros, before products begin
     shared.column_tiles.full[position.slot].wait(position.parity);
-    NewScores next(rows, shared.columns[position.slot], pass.p);
-    next.begin(scores);
+    const TokenTile& columns = shared.columns[position.slot];
+    begin_scores(scores, rows, columns);
     commit_products();
     wait_for_products<0>();
-    if constexpr (kFactorsInScores) {
-      next.go_on(scores);
+    if constexpr (kHasFactors) {
+      go_on_with_scores(scores, rows, columns, pass.p.inverse_softmax_scale);
       commit_products();
       wait_for_products<0>();
     }
-    next.complete(scores);
-    start_gradients(gradients, rows, shared.columns[position.slot]);
+    pin(scores);
+    start_gradients(gradients, rows, columns);
   }
 
   // A tile, the first or second of its group; whether another comes.
@@ -128,21 +110,20 @@ struct SharingWalk {
     forget(scores);
     forget(gradients);
     shared.column_tiles.full[position.slot].wait(position.parity);
-    NewScores next(rows, columns, pass.p);
-    next.begin(scores);
-    if constexpr (kFactorsInScores) commit_products();
+    begin_scores(scores, rows, columns);
+    if constexpr (kHasFactors) commit_products();
     if constexpr (Turn == 0) pass.shares.add(share, shared.exchange, shared.rows);
     commit_products();
-    if constexpr (kFactorsInScores) {
+    if constexpr (kHasFactors) {
       wait_for_products<1>();
-      next.go_on(scores);
+      go_on_with_scores(scores, rows, columns, pass.p.inverse_softmax_scale);
       commit_products();
     }
     begin_products();
     pass.add_gradients(pass.shares.template of_warpgroup<Turn>(shared.exchange), shared.columns[last_slot]);
     commit_products();
     wait_for_products<1>();
-    next.complete(scores);
+    pin(scores);
     if constexpr (Turn == 0) pass.shares.pin_sums(share);
     if constexpr (kShareBesideGradients) start_gradients(gradients, rows, columns);
     if constexpr (Turn == 0) pass.shares.add_to_sums(share, pass.p);
