@@ -10,6 +10,12 @@
 
 namespace flashbias::codegen {
 
+/// What the main loop for Hopper makes of low-rank terms.
+struct HopperFactors {
+  bool keys_add_to_queries = false;
+  bool join_operands = false;  ///< BackwardPass::joins_factors
+};
+
 /// What a score's bias is and what its gradient adds to.
 class BackwardBias {
  public:
@@ -20,7 +26,7 @@ class BackwardBias {
   /// Of templates/backward/factors.cuh.
   [[nodiscard]] std::string emit_factors() const;
   /// Of templates/backward/hopper/factors.cuh.
-  [[nodiscard]] std::string emit_hopper_factors(bool keys_add_to_queries) const;
+  [[nodiscard]] std::string emit_hopper_factors(const HopperFactors& form) const;
 
   // 4-byte numbers in shared memory: of a query or key that is a column, of the keys that a query does not see, and of
   // all tables whose gradients are added up there.
@@ -48,7 +54,8 @@ class BackwardBias {
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
-  [[nodiscard]] std::string query_factor_shares() const;
+  [[nodiscard]] std::string add_with_keys(const HopperFactors& form) const;
+  [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
 
   HoistedScores hoisted_;

@@ -16,7 +16,7 @@ namespace {
 bool is_hopper(const KernelPlan& plan) { return plan.main_loop == MainLoop::hopper; }
 
 /// As many as there are for those that compute: gradients of two operands fill them.
-constexpr RoleRegisters kRegistersOfRoles{.producer = 32, .consumer = 240};
+constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
 
 /// What the kernels hand over to each other.
 std::string workspace(const KernelPlan& plan) {
@@ -112,7 +112,8 @@ std::string emit_backward(const KernelPlan& plan) {
     return inline_templates("backward/backward.cuh", choices);
   }
   choices["hopper/products.cuh"] = emit_backward_products(plan, program.factors);
-  choices["backward/hopper/factors.cuh"] = bias.emit_hopper_factors(adds_to_queries(plan));
+  choices["backward/hopper/factors.cuh"] =
+      bias.emit_hopper_factors({.keys_add_to_queries = adds_to_queries(plan), .join_operands = joins_factors(plan)});
   choices["backward/hopper/shares.cuh"] =
       include_line(adds_to_queries(plan) ? "backward/hopper/shares_of_keys.cuh" : "backward/hopper/shares_none.cuh");
   choices["backward/hopper/walk_over_queries.cuh"] =

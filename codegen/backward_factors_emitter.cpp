@@ -67,11 +67,12 @@ std::string BackwardBias::emit_factors() const {
          gradients("KeyFactorGradients", &FactorTerm::k_input);
 }
 
-std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
+std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
   Texts texts;
   std::string bytes = "0";
   for (std::size_t i = 0; i < factors_.size(); ++i) {
-    const std::string tile = fmt::format("SwizzledTile<kBlock, {}>", factors_[i].rank);
+    const std::string tile = fmt::format("SwizzledTile<kBlock, {}{}>", factors_[i].rank,
+                                         form.join_operands ? ", strip_columns(kHeadDim)" : "");
     bytes += fmt::format(" + {}::kBytes", tile);
     texts.members += fmt::format("{} factors{};\n", tile, i);
     texts.load_queries += fmt::format("factors{0}.copy_from(p.factors{0}_q_map, arrived, start, head, batch);\n", i);
@@ -91,10 +92,10 @@ std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
       add += fmt::format("factors{0}.add(gradients, columns.factors{0});\n", i);
       write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
     }
-    return gradients_text(
-        type, members,
-        fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\ntemplate <class Gradients>\n", pin),
-        "const Gradients& gradients, const Factors& columns", add, write);
+    std::string other = fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\n", pin);
+    if (side == &FactorTerm::k_input) other += add_with_keys(form);
+    return gradients_text(type, members, other + "template <class Gradients>\n",
+                          "const Gradients& gradients, const Factors& columns", add, write);
   };
   constexpr const char* kFetch = "(const Parameters& p, Barrier& arrived, int start, int head, int batch)";
   return fmt::format(
@@ -104,39 +105,56 @@ std::string BackwardBias::emit_hopper_factors(bool keys_add_to_queries) const {
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
-             keys_add_to_queries ? "#include \"backward/hopper/query_sums.cuh\"\n" : "", bytes, texts.members, kFetch,
-             texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
+             form.keys_add_to_queries ? "#include \"backward/hopper/query_sums.cuh\"\n" : "", bytes, texts.members,
+             kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
-         gradients("KeyFactorGradients", &FactorTerm::k_input) + (keys_add_to_queries ? query_factor_shares() : "");
+         gradients("KeyFactorGradients", &FactorTerm::k_input) +
+         (form.keys_add_to_queries ? query_factor_shares(form) : "");
 }
 
-std::string BackwardBias::query_factor_shares() const {
+std::string BackwardBias::add_with_keys(const HopperFactors& form) const {
+  return fmt::format(
+      "// Together with the gradients of keys.\ntemplate <class Gradients>\n"
+      "__device__ __forceinline__ void add(Accumulator<kHeadDim>& d_k, const Gradients& gradients, const "
+      "SwizzledTile<kBlock, kHeadDim>& queries, const Factors& columns) {{\n{}}}\n",
+      form.join_operands
+          ? fmt::format("multiply_columns<kHeadDim, {}>(d_k, factors0.sums, gradients, queries);\n", factors_[0].rank)
+          : "multiply_columns<kHeadDim>(d_k, gradients, queries);\nadd(gradients, columns);\n");
+}
+
+std::string BackwardBias::query_factor_shares(const HopperFactors& form) const {
   std::string members;
+  std::string tiles;
   std::string begin;
   std::string pin;
-  std::string add;
+  std::string add = form.join_operands ? "" : "add_query_share<kHeadDim>(d_q, gradients, keys, accumulate);\n";
   std::string add_to_sums;
   std::string store;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
     if (!is_wanted(q_input)) continue;
-    members += fmt::format("QueryShare<{0}> factors{1};\nint first_tile{1};  // of the head\n", rank, i);
-    begin +=
-        fmt::format("first_tile{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
+    members += fmt::format("QueryShare<{0}> factors{1};\n", rank, i);
+    tiles += fmt::format("int factors{} = 0;\n", i);
+    begin += fmt::format("factors{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
     pin += fmt::format("pin(factors{});\n", i);
-    add += fmt::format("add_query_share<{0}>(factors{1}, gradients, keys.factors{1}, accumulate);\n", rank, i);
-    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first_tile{2} + tile, factors{2});\n",
+    add += form.join_operands
+               ? fmt::format("add_query_share<kHeadDim, {}>(d_q, factors{}, gradients, keys, accumulate);\n", rank, i)
+               : fmt::format("add_query_share<{0}>(factors{1}, gradients, of_keys.factors{1}, accumulate);\n", rank, i);
+    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first.factors{2} + tile, factors{2});\n",
                                rank, q_input, i);
     store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
   }
   return fmt::format(
-      "// Of those of queries, what some keys add.\nstruct QueryFactorShares {{\n{}\n"
-      "__device__ __forceinline__ void begin(const Parameters& p, int batch, int head) {{\n{}}}\n"
+      "// Where sums of a head begin: its first tile of queries among all.\nstruct FirstFactorTiles {{\n{}\n"
+      "FirstFactorTiles() = default;\n"
+      "__device__ __forceinline__ FirstFactorTiles(const Parameters& p, int batch, int head) {{\n{}}}\n}};\n\n"
+      "// What some keys add to those of queries, and to the gradients of these.\nstruct QueryFactorShares {{\n{}\n"
       "__device__ __forceinline__ void pin_sums() {{\n{}}}\n"
-      "__device__ __forceinline__ void add(const GradientTile& gradients, const Factors& keys, bool accumulate) {{\n"
-      "{}}}\n__device__ __forceinline__ void add_to_sums(const Parameters& p, int tile) const {{\n{}}}\n"
-      "static __device__ __forceinline__ void store(const Parameters& p) {{\n{}}}\n}};\n",
-      members, begin, pin, add, add_to_sums, store);
+      "__device__ __forceinline__ void add(QueryShare<kHeadDim>& d_q, const GradientTile& gradients, const "
+      "SwizzledTile<kBlock, kHeadDim>& keys, const Factors& of_keys, bool accumulate) {{\n{}}}\n"
+      "__device__ __forceinline__ void add_to_sums(const Parameters& p, const FirstFactorTiles& first, int tile) const "
+      "{{\n{}}}\nstatic __device__ __forceinline__ void store(const Parameters& p) {{\n{}}}\n}};\n",
+      tiles, begin, members, pin, add, add_to_sums, store);
 }
 
 }  // namespace flashbias::codegen

@@ -122,6 +122,14 @@ int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTer
   return columns / 2;
 }
 
+/// Whether one product can have columns of k and of its factors, and another those of q and of its: where the former
+/// fill strips of shared memory, and the gradients of all are asked for.
+bool can_join_factors(const AttentionConfig& config, const GradientNames& names,
+                      const std::vector<FactorTerm>& factors) {
+  return factors.size() == 1 && config.head_dim == swizzled_columns(config.head_dim) && names.k &&
+         wants_gradient(config, factors.front().q_input) && wants_gradient(config, factors.front().k_input);
+}
+
 /// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
 /// not fit one, where inputs of the bias need sums over the keys of each query that it does not make, or where the
 /// order of sums has to be the same each time.
@@ -142,6 +150,7 @@ std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBi
   }
   const auto registers = [&](bool by_tiles) { return registers_of_sums(plan.config, bias.factor_terms(), by_tiles); };
   pass.adds_by_tiles = registers(true) <= kRegistersByTiles;
+  pass.joins_factors = pass.adds_by_tiles && can_join_factors(plan.config, names, bias.factor_terms());
   if (!pass.owns_keys || (!pass.adds_by_tiles && registers(false) > kRegistersByColumns)) return std::nullopt;
   return pass;
 }
@@ -199,7 +208,8 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
   plan.tile = *tile;
   plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias, plan.passes.front());
   for (const FactorTerm& factors : bias.factor_terms())
-    plan.fetched_factors.push_back({factors.q_input, factors.k_input});
+    plan.fetched_factors.push_back(
+        {factors.q_input, factors.k_input, joins_factors(plan) ? plan.config.head_dim : factors.rank});
 }
 
 }  // namespace
@@ -207,6 +217,8 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
 bool adds_to_queries(const KernelPlan& plan) {
   return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
 }
+
+bool joins_factors(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::joins_factors); }
 
 bool adds_by_tiles(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::adds_by_tiles); }
 

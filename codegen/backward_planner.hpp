@@ -13,6 +13,9 @@ void plan_backward(KernelPlan& plan);
 /// Whether the gradient of q is added up by passes that own keys.
 [[nodiscard]] bool adds_to_queries(const KernelPlan& plan);
 
+/// Whether one of these passes joins products of operands and of factors.
+[[nodiscard]] bool joins_factors(const KernelPlan& plan);
+
 /// Whether these passes share that out among warpgroups by tiles of queries.
 [[nodiscard]] bool adds_by_tiles(const KernelPlan& plan);
 

@@ -26,9 +26,9 @@
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
 ///   workspace                            in the main loop for Hopper: a pointer to f32, two for each row of queries;
-///                                        where a pass adds to queries, behind these: the sums of d_q, those for each of
-///                                        summed_factors. Then 8 bytes each: where those of d_q begin, where those of
-///                                        factors begin and end, where all end
+///                                        where a pass adds to queries, behind these: the sums of d_q, those for each
+///                                        of summed_factors. Then 8 bytes each: where those of d_q begin, where those
+///                                        of factors begin and end, where all end
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for

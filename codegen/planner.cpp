@@ -48,7 +48,7 @@ KernelPlan plan(const AttentionConfig& config) {
   plan.tile.allowed_spill_bytes += kSpillsOfLongSums;
   if (plan.main_loop == MainLoop::hopper)
     for (const codegen::FactorTerm& factors : program.factors)
-      plan.fetched_factors.push_back({factors.q_input, factors.k_input});
+      plan.fetched_factors.push_back({factors.q_input, factors.k_input, factors.rank});
   if (plan.tile.pair_tiles)
     for (const InputSpec& input : codegen::pair_inputs(resolved, program)) plan.fetched_pairs.push_back(input.name);
   plan.shared_bytes = plan.main_loop == MainLoop::hopper ? codegen::hopper_shared_bytes(resolved, plan.tile, program)

@@ -36,9 +36,10 @@ constexpr int kBarrierBytes = 8;
 constexpr int kRingBytes = 2 * kBarrierBytes;  ///< a slot
 
 /// What its alignment adds to a SwizzledTile included.
-int swizzled_tile_bytes(int rows, int columns) {
-  return round_up(rows * swizzled_columns(columns) * 2, kSwizzledTileAlignment);
+int swizzled_tile_bytes(int rows, int columns, int strip) {
+  return round_up(rows * round_up(columns, strip) * 2, kSwizzledTileAlignment);
 }
+int swizzled_tile_bytes(int rows, int columns) { return swizzled_tile_bytes(rows, columns, strip_columns(columns)); }
 
 /// What the bias keeps behind its factors, of `stages` tiles of keys.
 Layout bias_layout(const Tile& tile, int stages, const BiasProgram& program, Layout layout) {
@@ -69,7 +70,9 @@ void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& b
 
 }  // namespace
 
-int swizzled_columns(int columns) { return round_up(columns, columns <= 16 ? 16 : columns <= 32 ? 32 : 64); }
+int swizzled_columns(int columns) { return round_up(columns, strip_columns(columns)); }
+
+int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
 
 std::vector<SharedTable> shared_tables(const BiasProgram& program) {
   std::vector<SharedTable> tables;
@@ -162,8 +165,10 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
   Layout tokens;
   for (const int head_dim : {config.head_dim, config.head_dim_v})
     tokens.add(swizzled_tile_bytes(tile.block_q, head_dim), kSwizzledTileAlignment);
-  for (const FactorTerm& term : bias.factor_terms())
-    tokens.add(swizzled_tile_bytes(tile.block_q, term.rank), kSwizzledTileAlignment);
+  for (const FactorTerm& term : bias.factor_terms()) {
+    const int strip = strip_columns(pass.joins_factors ? config.head_dim : term.rank);
+    tokens.add(swizzled_tile_bytes(tile.block_q, term.rank, strip), kSwizzledTileAlignment);
+  }
   Layout layout;
   for (int i = 0; i < warpgroups + tile.stages; ++i) layout.add(tokens);
   if (pass.adds_to_queries) {

@@ -19,6 +19,9 @@ struct SharedTable {
 /// Columns of a SwizzledTile of so many (templates/hopper/swizzled_tile.cuh): whole strips.
 [[nodiscard]] int swizzled_columns(int columns);
 
+/// Of a strip of these, which are behind each other.
+[[nodiscard]] int strip_columns(int columns);
+
 /// sizeof(SharedStorage) in the generated source, which asserts it.
 [[nodiscard]] int shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
 

@@ -125,7 +125,26 @@ std::string output_product(const char* name, const char* what, const Wgmma& wgmm
 
 constexpr const char* kOutput = "// d += a b, with a in registers and the rows of b along those of shared memory.\n";
 
+constexpr const char* kSharedOutput =
+    "a b, with columns of a along its rows in shared memory, and rows of b along its own";
+constexpr const char* kTransposed = "a^T b, with rows of a and b along those of shared memory";
+
 int whole_steps(int columns) { return (columns + 15) / 16 * 16; }
+
+/// Of operands with the factors behind them: into the gradients of keys and of queries.
+std::string joined_products(const KernelPlan& plan, int rank, bool gradients_in_registers) {
+  const AttentionConfig& config = plan.config;
+  const Wgmma of_keys(config.dtype, {{"d", whole_steps(config.head_dim) / 8}, {"factors", whole_steps(rank) / 8}});
+  const Wgmma of_queries(config.dtype, {{"d", query_share_columns(config.head_dim, adds_by_tiles(plan)) / 8},
+                                        {"factors", query_share_columns(rank, adds_by_tiles(plan)) / 8}});
+  return (gradients_in_registers
+              ? output_product("multiply_output",
+                               "// d += a b, with a in registers and the rows of b along those of shared memory, and\n"
+                               "// factors likewise, with the columns behind.\n",
+                               of_keys, true)
+              : product("multiply_output", kSharedOutput, of_keys, Operand::columns, Operand::rows)) +
+         "\n" + product("multiply_transposed", kTransposed, of_queries, Operand::rows, Operand::rows);
+}
 
 }  // namespace
 
@@ -173,19 +192,19 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
     text += "\n" +
             product("multiply_scores", "a b^T, with a in registers and columns of b along its rows in shared memory",
                     Wgmma(config.dtype, {{"d", plan.tile.columns_at_once / 8}}), Operand::registers, Operand::columns);
+  if (joins_factors(plan)) return text + "\n" + joined_products(plan, factors.front().rank, kept.gradients);
   std::set<int> summed = {config.head_dim};
   for (const FactorTerm& term : factors) summed.insert(term.rank);
   std::set<int> shares;
   for (const int count : summed) {
     shares.insert(query_share_columns(count, adds_by_tiles(plan)));
     if (!kept.gradients)
-      text += "\n" + product("multiply_output",
-                             "a b, with columns of a along its rows in shared memory, and rows of b along its own",
-                             Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}), Operand::columns, Operand::rows);
+      text += "\n" + product("multiply_output", kSharedOutput, Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}),
+                             Operand::columns, Operand::rows);
   }
   for (const int count : shares)
-    text += "\n" + product("multiply_transposed", "a^T b, with rows of a and b along those of shared memory",
-                           Wgmma(config.dtype, {{"d", count / 8}}), Operand::rows, Operand::rows);
+    text += "\n" + product("multiply_transposed", kTransposed, Wgmma(config.dtype, {{"d", count / 8}}), Operand::rows,
+                           Operand::rows);
   return text;
 }
 

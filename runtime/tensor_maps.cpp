@@ -107,13 +107,13 @@ bool is_aligned_for_engine(const TensorView& tensor, const Extents& extents) {
 /// Of each of plan.fetched_factors, and each of plan.fetched_pairs that the engine can read.
 void encode_inputs(const Driver& driver, const KernelPlan& plan, std::span<const BiasInput> inputs, const TensorView& q,
                    CUtensorMap* map) {
-  const auto encode_input = [&](const std::string& name, int rows) {
+  const auto encode_factors = [&](const std::string& name, const FactorInputs& factors, int rows) {
     const auto& [spec, tensor] = bound_input(plan, inputs, name);
-    encode_rows(driver, name, tensor, extents_of(spec, tensor, q), rows, map++);
+    encode(driver, name, tensor, extents_of(spec, tensor, q), strip_of_head(factors.layout_columns), rows, map++);
   };
   for (const FactorInputs& factors : plan.fetched_factors) {
-    encode_input(factors.q_input, plan.tile.block_q);
-    encode_input(factors.k_input, plan.tile.block_k);
+    encode_factors(factors.q_input, factors, plan.tile.block_q);
+    encode_factors(factors.k_input, factors, plan.tile.block_k);
   }
   for (const std::string& name : plan.fetched_pairs) {
     const auto& [spec, tensor] = bound_input(plan, inputs, name);

@@ -56,6 +56,7 @@ enum class MainLoop : std::uint8_t {
 struct FactorInputs {
   std::string q_input;
   std::string k_input;
+  int layout_columns = 0;  ///< tiles in shared memory are laid out as those of so many
   friend bool operator==(const FactorInputs&, const FactorInputs&) = default;
 };
 
@@ -79,11 +80,12 @@ struct Tile {
 
 /// A kind of work of the backward pass, done by some of its thread blocks.
 struct BackwardPass {
-  bool owns_keys = false;          ///< a block has rows of keys and walks over queries; else rows of queries
-  bool writes_operand = false;     ///< the gradient of k, or of q
-  bool writes_values = false;      ///< the gradient of v
-  bool writes_inputs = false;      ///< gradients of the bias' inputs: of keys, or all others
-  bool adds_to_queries = false;    ///< also adds what its keys do to the gradients of q and of q's factors
+  bool owns_keys = false;        ///< a block has rows of keys and walks over queries; else rows of queries
+  bool writes_operand = false;   ///< the gradient of k, or of q
+  bool writes_values = false;    ///< the gradient of v
+  bool writes_inputs = false;    ///< gradients of the bias' inputs: of keys, or all others
+  bool adds_to_queries = false;  ///< also adds what its keys do to the gradients of q and of q's factors
+  bool joins_factors = false;  ///< one product for k and its factors, and one for q and its: their tiles are neighbours
   bool adds_by_tiles = false;  ///< these: each of two warpgroups for every second tile of queries, not half of columns
 };
 

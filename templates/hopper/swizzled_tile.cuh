@@ -5,9 +5,10 @@
 
 // Rows of 16-bit elements as the copy engine writes and wgmma reads them: strips of up to 64 columns behind each other,
 // the 16-byte chunks of a row swizzled over the banks. Columns beyond the tensor's are zeros.
-template <int Rows, int Columns>
+__host__ __device__ constexpr int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
+template <int Rows, int Columns, int StripColumns = strip_columns(Columns)>
 struct SwizzledTile {
-  static constexpr int kStripColumns = Columns <= 16 ? 16 : Columns <= 32 ? 32 : 64;
+  static constexpr int kStripColumns = StripColumns;
   static constexpr int kStrips = (Columns + kStripColumns - 1) / kStripColumns;
   static constexpr int kRowBytes = kStripColumns * 2;
   static constexpr int kStripBytes = Rows * kRowBytes;

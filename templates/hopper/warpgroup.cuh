@@ -22,6 +22,11 @@ __device__ __forceinline__ void wait_for_warpgroup() {
 __device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 2, %0;" ::"n"(kThreads) : "memory"); }
 __device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 2, %0;" ::"n"(kThreads) : "memory"); }
 
+// A thread block is launched with as many registers a thread as all can have; beyond these no one gets any, and waits.
+constexpr int kAllThreads = kThreads + kWarpgroupThreads;
+constexpr int kRegistersAtLaunch = 65536 / kAllThreads / 8 * 8 * kAllThreads;
+static_assert(kConsumerRegisters * kThreads + kProducerRegisters * kWarpgroupThreads <= kRegistersAtLaunch);
+
 // Hands registers of a warpgroup back for others to take, or takes them: as many a thread from here on.
 template <int Registers>
 __device__ __forceinline__ void shrink_registers() {

@@ -17,6 +17,19 @@ __device__ __forceinline__ void multiply_columns(Accumulator<Columns>& sums, con
     multiply_output(sums, a + GradientTile::column_step(row), b + SwizzledTile<kBlock, Columns>::row_step(row), true);
 }
 
+// And sums of factors, which lie behind the columns.
+template <int Columns, int Rank>
+__device__ __forceinline__ void multiply_columns(Accumulator<Columns>& sums, Accumulator<Rank>& of_factors,
+                                                 const GradientTile& gradients,
+                                                 const SwizzledTile<kBlock, Columns>& right) {
+  const unsigned long long a = gradients.descriptor();
+  const unsigned long long b = right.descriptor();
+#pragma unroll
+  for (int row = 0; row < kBlock; row += 16)
+    multiply_output(sums, of_factors, a + GradientTile::column_step(row),
+                    b + SwizzledTile<kBlock, Columns>::row_step(row), true);
+}
+
 __device__ __forceinline__ void hand_over(GradientTile& tile, const LeftOperand& gradients) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int row = static_cast<int>(threadIdx.x) / 32 % kWarpsOfTile * 16 + lane % 16;

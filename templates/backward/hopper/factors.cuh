@@ -14,19 +14,31 @@ struct Factors {
 };
 // ... and products of them, of which scores are made.
 __device__ __forceinline__ void multiply_factors(Scores&, const Factors& /*rows*/, const Factors& /*columns*/) {}
-// Of the factors of a side, while it is that of the rows.
+// Of the factors of a side, while it is that of the rows; of keys, also together with the keys' gradients.
 struct QueryFactorGradients {
   __device__ void pin_sums() {}
   template <class Gradients>
   __device__ void add(const Gradients& /*gradients*/, const Factors& /*columns*/) {}
+  template <class Gradients>
+  __device__ void add(Accumulator<kHeadDim>& d_k, const Gradients& gradients,
+                      const SwizzledTile<kBlock, kHeadDim>& columns, const Factors&) {
+    multiply_columns<kHeadDim>(d_k, gradients, columns);
+  }
   __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
 };
 using KeyFactorGradients = QueryFactorGradients;
-// Of those of queries, what some keys add.
+// Where sums of a head begin: its first tile of queries among all.
+struct FirstFactorTiles {
+  FirstFactorTiles() = default;
+  __device__ FirstFactorTiles(const Parameters&, int /*batch*/, int /*head*/) {}
+};
+// What some keys add to those of queries, and to the gradients of these.
 struct QueryFactorShares {
   __device__ void pin_sums() {}
-  __device__ void add(const GradientTile& /*gradients*/, const Factors& /*keys*/, bool /*accumulate*/) {}
-  __device__ void begin(const Parameters&, int /*batch*/, int /*head*/) {}
-  __device__ void add_to_sums(const Parameters&, int /*tile*/) const {}
+  __device__ void add(QueryShare<kHeadDim>& d_q, const GradientTile& gradients,
+                      const SwizzledTile<kBlock, kHeadDim>& keys, const Factors&, bool accumulate) {
+    add_query_share<kHeadDim>(d_q, gradients, keys, accumulate);
+  }
+  __device__ void add_to_sums(const Parameters&, const FirstFactorTiles&, int /*tile*/) const {}
   static __device__ void store(const Parameters&) {}
 };

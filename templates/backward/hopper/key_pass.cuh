@@ -96,8 +96,12 @@ struct KeyPass {
   }
   template <class Gradients>
   __device__ __forceinline__ void add_gradients(const Gradients& of_scores, const TokenTile& columns) {
-    if constexpr (WritesKeys) multiply_columns<kHeadDim>(d_k, of_scores, columns.x);
-    if constexpr (WritesInputs) factor_gradients.add(of_scores, columns);
+    if constexpr (WritesKeys && WritesInputs)
+      factor_gradients.add(d_k, of_scores, columns.x, columns);
+    else if constexpr (WritesKeys)
+      multiply_columns<kHeadDim>(d_k, of_scores, columns.x);
+    else if constexpr (WritesInputs)
+      factor_gradients.add(of_scores, columns);
   }
   __device__ __forceinline__ void add_up(const LeftOperand& left_probabilities, const LeftOperand& left_gradients,
                                          const TokenTile& columns) {

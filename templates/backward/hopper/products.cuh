@@ -8,10 +8,11 @@
 constexpr int kWarpgroups = kThreads / kWarpgroupThreads;  // that compute
 
 // Scores += rows columns^T, or scores = rows columns^T by the first of all; of a tile of rows and one of columns.
-template <int Depth>
-__device__ __forceinline__ void multiply_rows(Scores& scores, const SwizzledTile<kBlock, Depth>& rows,
-                                              const SwizzledTile<kBlock, Depth>& columns, bool accumulate) {
-  using Tile = SwizzledTile<kBlock, Depth>;
+template <int Depth, int StripColumns>
+__device__ __forceinline__ void multiply_rows(Scores& scores, const SwizzledTile<kBlock, Depth, StripColumns>& rows,
+                                              const SwizzledTile<kBlock, Depth, StripColumns>& columns,
+                                              bool accumulate) {
+  using Tile = SwizzledTile<kBlock, Depth, StripColumns>;
   const unsigned long long a = rows.descriptor();
   const unsigned long long b = columns.descriptor();
 #pragma unroll
@@ -45,4 +46,13 @@ __device__ __forceinline__ void multiply_columns(Accumulator<Columns>& sums, con
 #pragma unroll
   for (int row = 0; row < kBlock; row += 16)
     multiply_output(sums, left[row / 16], b + SwizzledTile<kBlock, Columns>::row_step(row));
+}
+// And sums of factors, which lie behind the columns.
+template <int Columns, int Rank>
+__device__ __forceinline__ void multiply_columns(Accumulator<Columns>& sums, Accumulator<Rank>& of_factors,
+                                                 const LeftOperand& left, const SwizzledTile<kBlock, Columns>& right) {
+  const unsigned long long b = right.descriptor();
+#pragma unroll
+  for (int row = 0; row < kBlock; row += 16)
+    multiply_output(sums, of_factors, left[row / 16], b + SwizzledTile<kBlock, Columns>::row_step(row));
 }

@@ -26,3 +26,15 @@ __device__ __forceinline__ void add_query_share(QueryShare<Columns>& share, cons
   for (int row = 0; row < kBlock; row += 16)
     multiply_transposed(share, a + GradientTile::row_step(row), b + Keys::row_step(row), accumulate || row != 0);
 }
+// And of factors, which lie behind the keys.
+template <int Columns, int Rank>
+__device__ __forceinline__ void add_query_share(QueryShare<Columns>& share, QueryShare<Rank>& of_factors,
+                                                const GradientTile& gradients,
+                                                const SwizzledTile<kBlock, Columns>& keys, bool accumulate) {
+  const unsigned long long a = gradients.descriptor();
+  const unsigned long long b = keys.descriptor();
+#pragma unroll
+  for (int row = 0; row < kBlock; row += 16)
+    multiply_transposed(share, of_factors, a + GradientTile::row_step(row),
+                        b + SwizzledTile<kBlock, Columns>::row_step(row), accumulate || row != 0);
+}

@@ -5,6 +5,16 @@
 #include "backward/hopper/token_tile.cuh"
 #include "hopper/barrier.cuh"
 
+struct QueryShares {
+  QueryShare<kHeadDim> d_q;
+  QueryFactorShares factors;
+
+  __device__ __forceinline__ void pin_sums() {
+    pin(d_q);
+    factors.pin_sums();
+  }
+};
+
 // What the keys of a thread block add to the gradients of queries and of their factors, for a group of tiles of queries
 // at a time: warpgroups hand over score gradients, and go on before they multiply what all have handed over, so that
 // one may be most of a tile behind the other.
@@ -20,9 +30,9 @@ struct Shares {
     }
   };
 
-  QueryFactorShares factors;
   RingPosition<kGroups> group;
-  int first_tile = 0;    // of queries of the head, among all
+  int first_tile = 0;  // of queries of the head, among all
+  FirstFactorTiles first_factor_tiles;
   int tile = -1;         // that of this warpgroup in the group, ...
   int tile_before = -1;  // ... and in the group before; none where negative
   LeftOperand packed;
@@ -36,7 +46,7 @@ struct Shares {
   // The walk of a head begins.
   __device__ __forceinline__ void begin(const Parameters& p, int batch, int head) {
     first_tile = (batch * p.heads + head) * p.q_tiles;
-    factors.begin(p, batch, head);
+    first_factor_tiles = FirstFactorTiles(p, batch, head);
     tile_before = -1;
   }
 
@@ -70,25 +80,18 @@ struct Shares {
     else
       return storage.gradients[group.slot][Turn][uniform_warpgroup()];
   }
-  __device__ __forceinline__ void pin_sums(QueryShare<kHeadDim>& d_q) {
-    pin(d_q);
-    factors.pin_sums();
-  }
   // Of the group before. d_q is in units of the softmax scale.
-  __device__ __forceinline__ void add(QueryShare<kHeadDim>& d_q, const Storage& storage,
-                                      const TokenTile (&keys)[kWarpgroups]) {
-    pin_sums(d_q);
+  __device__ __forceinline__ void add(QueryShares& share, const Storage& storage,
+                                      const TokenTile (&keys)[kWarpgroups]) const {
+    share.pin_sums();
     const int turn = kShareTiles == 1 ? 0 : uniform_warpgroup();
 #pragma unroll
-    for (int i = 0; i < kWarpgroups; ++i) {
-      const GradientTile& gradients = storage.gradients[group.slot ^ 1][turn][i];
-      add_query_share<kHeadDim>(d_q, gradients, keys[i].x, i > 0);
-      factors.add(gradients, keys[i], i > 0);
-    }
+    for (int i = 0; i < kWarpgroups; ++i)
+      share.factors.add(share.d_q, storage.gradients[group.slot ^ 1][turn][i], keys[i].x, keys[i], i > 0);
   }
-  __device__ __forceinline__ void add_to_sums(const QueryShare<kHeadDim>& d_q, const Parameters& p) const {
+  __device__ __forceinline__ void add_to_sums(const QueryShares& share, const Parameters& p) const {
     if (tile_before < 0) return;
-    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, d_q);
-    factors.add_to_sums(p, tile_before);
+    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, share.d_q);
+    share.factors.add_to_sums(p, first_factor_tiles, tile_before);
   }
 };

@@ -3,10 +3,12 @@
 #include "backward/hopper/factors.cuh"
 #include "hopper/swizzled_tile.cuh"
 
-// A tile of queries with the gradients of their outputs, or of keys with their values. Factors are a base, which takes
-// no space where it is empty.
-struct TokenTile : Factors {
+struct OperandTile {
   SwizzledTile<kBlock, kHeadDim> x;
+};
+// A tile of queries with the gradients of their outputs, or of keys with their values. Factors lie behind the queries
+// or keys; they are a base, which takes no space where it is empty.
+struct TokenTile : OperandTile, Factors {
   SwizzledTile<kBlock, kHeadDimV> y;
 
   static constexpr u32 kBytes =

@@ -106,7 +106,7 @@ struct SharingWalk {
   template <int Turn>
   __device__ __forceinline__ void start_next(int last_slot) {
     const TokenTile& columns = shared.columns[position.slot];
-    QueryShare<kHeadDim> share;
+    QueryShares share;
     forget(scores);
     forget(gradients);
     shared.column_tiles.full[position.slot].wait(position.parity);
@@ -124,7 +124,7 @@ struct SharingWalk {
     commit_products();
     wait_for_products<1>();
     pin(scores);
-    if constexpr (Turn == 0) pass.shares.pin_sums(share);
+    if constexpr (Turn == 0) share.pin_sums();
     if constexpr (kShareBesideGradients) start_gradients(gradients, rows, columns);
     if constexpr (Turn == 0) pass.shares.add_to_sums(share, pass.p);
     if constexpr (!kShareBesideGradients) start_gradients(gradients, rows, columns);
@@ -132,7 +132,7 @@ struct SharingWalk {
   // The last tile has been handed over.
   template <int Turn>
   __device__ __forceinline__ void finish() {
-    QueryShare<kHeadDim> share_before, share;
+    QueryShares share_before, share;
     begin_products();
     if constexpr (Turn == 0) pass.shares.add(share_before, shared.exchange, shared.rows);
     pass.add_gradients(pass.shares.template of_warpgroup<Turn>(shared.exchange), shared.columns[before]);
@@ -141,7 +141,7 @@ struct SharingWalk {
     pass.pin_sums();
     release(shared.column_tiles.empty[before]);
     if constexpr (Turn == 0) {
-      pass.shares.pin_sums(share_before);
+      share_before.pin_sums();
       pass.shares.add_to_sums(share_before, pass.p);
     }
     pass.shares.close_group(shared.exchange);
@@ -150,7 +150,7 @@ struct SharingWalk {
     pass.shares.add(share, shared.exchange, shared.rows);
     commit_products();
     wait_for_products<0>();
-    pass.shares.pin_sums(share);
+    share.pin_sums();
     pass.shares.add_to_sums(share, pass.p);
   }
 };
