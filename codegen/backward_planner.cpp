@@ -30,7 +30,7 @@ constexpr int kFewColumns = 128;
 /// gradients, in the registers of a warpgroup.
 constexpr int kMaxHopperHeadDim = 128;
 constexpr int kMaxStages = 3;
-constexpr int kHopperSpills = 16;
+constexpr int kHopperSpills = 48;  // of the warps that fetch and publish, to whom 24 registers are left
 constexpr int kHopperSpillsOfManyColumns = 288;
 
 /// Numbers of a thread up to which ptxas has no product wait for another where warpgroups share out tiles of queries
@@ -238,9 +238,11 @@ std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {
   return summed;
 }
 
-int query_sum_columns(const KernelPlan& plan) {
+int workspace_columns(const KernelPlan& plan) {
+  constexpr int kStatistics = 2;
+  if (!adds_to_queries(plan)) return kStatistics;
   const bool by_tiles = adds_by_tiles(plan);
-  int columns = query_sum_columns(plan.config.head_dim, by_tiles);
+  int columns = kStatistics + query_sum_columns(plan.config.head_dim, by_tiles);
   for (const FactorTerm* term : summed_factors(plan)) columns += query_sum_columns(term->rank, by_tiles);
   return columns;
 }

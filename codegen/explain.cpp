@@ -125,7 +125,7 @@ std::string explain(const KernelPlan& plan) {
           "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own): {} "
           "bytes "
           "of workspace for each query and head\n",
-          fmt::join(sums_of_queries(plan), ", "), codegen::query_sum_columns(plan) * static_cast<int>(sizeof(float)));
+          fmt::join(sums_of_queries(plan), ", "), codegen::workspace_columns(plan) * static_cast<int>(sizeof(float)));
   }
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
@@ -178,7 +178,7 @@ std::string explain_json(const KernelPlan& plan) {
         nlohmann::ordered_json{{"rows", pass.owns_keys ? "keys" : "queries"}, {"gradients", gradients_of(plan, pass)}});
     if (pass.adds_to_queries) {
       shown["adds_to"] = sums_of_queries(plan);
-      shown["workspace_bytes_a_query"] = codegen::query_sum_columns(plan) * static_cast<int>(sizeof(float));
+      shown["workspace_bytes_a_query"] = codegen::workspace_columns(plan) * static_cast<int>(sizeof(float));
     }
   }
   json["inputs"] = nlohmann::ordered_json::array();

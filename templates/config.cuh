@@ -23,6 +23,7 @@ constexpr int kConsumerRegisters = 232;
 
 // Of the backward pass alone.
 constexpr int kColumnsAtOnce = 64;
+constexpr bool kSharesByTiles = false;
 constexpr bool kRowsInRegisters = true;
 constexpr bool kGradientsInRegisters = true;
 
@@ -52,6 +53,7 @@ struct Parameters {
   float softmax_scale, inverse_softmax_scale;
   int work_items;
   int kv_tiles, query_blocks, key_blocks;
-  float* query_sums;
+  float* workspace;
+  i64 d_q_sums, sums_end;
   int all_q_tiles, first_block;
 };

@@ -130,7 +130,7 @@ TEST_CASE("gradients that heads share are refused where they have to be determin
   CHECK_NOTHROW((void)launch.prepare());
 }
 
-TEST_CASE("on Hopper a backward launch has a step for each kernel, and a workspace where keys add to queries") {
+TEST_CASE("on Hopper a backward launch has a step for each kernel, and a workspace for what they hand over") {
   const auto prepare = [](bool deterministic) {
     Launch launch;
     launch.plan = flashbias::plan({.direction = Direction::backward,
@@ -149,14 +149,15 @@ TEST_CASE("on Hopper a backward launch has a step for each kernel, and a workspa
   CHECK(shared.steps[1].blocks == B * Hk);  // 128 keys each
   CHECK(shared.steps[2].role == KernelRole::query_sums);
   CHECK(shared.steps[3].blocks == 0);
-  CHECK(shared.workspace_bytes == B * H * 128 * D * sizeof(float));
+  constexpr std::size_t kStatistics = B * H * Nq * 2 * sizeof(float);
+  CHECK(shared.workspace_bytes == kStatistics + B * H * 128 * D * sizeof(float));
   const LaunchPlan apart = prepare(true);
   CHECK(apart.steps[1].blocks == B * Hk);
   CHECK(apart.steps[2].role == KernelRole::attention);
   CHECK(apart.steps[2].first_block == B * Hk);
   CHECK(apart.steps[2].blocks == B * H);
   CHECK(apart.steps[3].blocks == 0);
-  CHECK(apart.workspace_bytes == 0);
+  CHECK(apart.workspace_bytes == kStatistics);
 }
 
 TEST_CASE("each direction has a launch of its own") {
