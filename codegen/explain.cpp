@@ -96,6 +96,13 @@ std::vector<std::string> gradients_of(const KernelPlan& plan, const BackwardPass
   return names;
 }
 
+/// Of a backward pass whose kernels hand numbers over to each other.
+bool has_workspace(const KernelPlan& plan) { return !plan.passes.empty() && plan.main_loop == MainLoop::hopper; }
+
+int workspace_bytes(const KernelPlan& plan) {
+  return codegen::workspace_columns(plan) * static_cast<int>(sizeof(float));
+}
+
 }  // namespace
 
 std::string explain(const KernelPlan& plan) {
@@ -122,11 +129,14 @@ std::string explain(const KernelPlan& plan) {
                         fmt::join(gradients_of(plan, pass), ", "));
     if (pass.adds_to_queries)
       text += fmt::format(
-          "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own): {} "
-          "bytes "
-          "of workspace for each query and head\n",
-          fmt::join(sums_of_queries(plan), ", "), codegen::workspace_columns(plan) * static_cast<int>(sizeof(float)));
+          "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own); each "
+          "of two warpgroups {}{}\n",
+          fmt::join(sums_of_queries(plan), ", "),
+          pass.adds_by_tiles ? "for every second tile of queries" : "half of the columns",
+          pass.joins_factors ? ", factors in the products of q and k" : "");
   }
+  if (has_workspace(plan))
+    text += fmt::format("        {} bytes of workspace for each query and head\n", workspace_bytes(plan));
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
     text +=
@@ -178,9 +188,11 @@ std::string explain_json(const KernelPlan& plan) {
         nlohmann::ordered_json{{"rows", pass.owns_keys ? "keys" : "queries"}, {"gradients", gradients_of(plan, pass)}});
     if (pass.adds_to_queries) {
       shown["adds_to"] = sums_of_queries(plan);
-      shown["workspace_bytes_a_query"] = codegen::workspace_columns(plan) * static_cast<int>(sizeof(float));
+      shown["by_tiles"] = pass.adds_by_tiles;
+      shown["joins_factors"] = pass.joins_factors;
     }
   }
+  if (has_workspace(plan)) json["workspace_bytes_a_query"] = workspace_bytes(plan);
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {
     nlohmann::ordered_json& shown = json["inputs"].emplace_back(

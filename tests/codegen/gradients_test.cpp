@@ -104,9 +104,27 @@ TEST_CASE(
   CHECK(passes(bias::alibi(), 64, {}) == " keys:kv queries:q+");
   CHECK(passes(bias::alibi(), 64, {"q"}) == " queries:q");
   CHECK(passes(bias::low_rank(16), 64, {}) == " keys:kv+>q");
-  CHECK(passes(bias::low_rank(96), 32, {}) == " keys:kv+ queries:q+");
+  CHECK(passes(bias::low_rank(96), 32, {}) == " keys:kv+>q");
+  CHECK(passes(bias::low_rank(128), 64, {}) == " keys:kv+ queries:q+");
   CHECK(passes(bias::low_rank(96), 32, {"q", "k", "v"}) == " keys:kv>q");
   CHECK(passes(bias::key_input("height"), 64, {}) == " keys:kv+>q");
+}
+
+TEST_CASE("warpgroups share out tiles of queries where registers have room, and else columns") {
+  const auto form = [](const Expr& bias, int head_dim, std::vector<std::string> gradients) {
+    AttentionConfig config = backward(bias, std::move(gradients));
+    config.arch = Arch{90};
+    config.head_dim = head_dim;
+    const BackwardPass pass = plan(config).passes.front();
+    return std::string(pass.adds_by_tiles ? "tiles" : "columns") + (pass.joins_factors ? ", joined" : "");
+  };
+  CHECK(form(bias::none(), 64, {}) == "tiles");
+  CHECK(form(bias::none(), 128, {}) == "columns");
+  CHECK(form(bias::low_rank(16), 64, {}) == "tiles, joined");
+  CHECK(form(bias::low_rank(16), 64, {"q", "k", "v"}) == "tiles");
+  CHECK(form(bias::low_rank(16), 64, {"q", "v", "q_factors"}) == "tiles");
+  CHECK(form(bias::low_rank(16), 40, {}) == "tiles");  // 40 columns do not fill a strip
+  CHECK(form(bias::low_rank(64), 64, {}) == "columns");
 }
 
 TEST_CASE("what all queries of a head add to has no deterministic gradient") {
@@ -161,7 +179,8 @@ TEST_CASE("explain tells what each pass writes") {
           .find(
               "pass:   rows of keys, which walk over the queries: gradients of k, v, k_factors\n"
               "        on the way they add to those of q, q_factors, in any order (deterministic=true takes a pass of "
-              "its own): 328 bytes of workspace for each query and head\n") != std::string::npos);
+              "its own); each of two warpgroups for every second tile of queries, factors in the products of q and k\n"
+              "        328 bytes of workspace for each query and head\n") != std::string::npos);
 }
 
 TEST_CASE("what scores add to a table is summed up along diagonals where its index is the same there") {

@@ -131,9 +131,9 @@ TEST_CASE("gradients of operands alone match float64 under every bias") {
 
 TEST_CASE("gradients of factors match float64 at ranks that one pass serves and that two do") {
   std::vector<AttentionCase> cases;
-  for (const int rank : {8, 40, 96})
+  for (const int rank : {8, 40, 96, 128})
     cases.push_back({.config = {.direction = Direction::backward,
-                                .head_dim = 32,
+                                .head_dim = rank == 128 ? 64 : 32,
                                 .bias = bias::low_rank(rank),
                                 .causal = rank == 40},
                      .q_length = 150,
