@@ -3,9 +3,10 @@
 #include "hopper/copy_box.cuh"
 #include "tile.cuh"
 
+__host__ __device__ constexpr int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
+
 // Rows of 16-bit elements as the copy engine writes and wgmma reads them: strips of up to 64 columns behind each other,
 // the 16-byte chunks of a row swizzled over the banks. Columns beyond the tensor's are zeros.
-__host__ __device__ constexpr int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
 template <int Rows, int Columns, int StripColumns = strip_columns(Columns)>
 struct SwizzledTile {
   static constexpr int kStripColumns = StripColumns;

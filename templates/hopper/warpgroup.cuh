@@ -18,10 +18,6 @@ __device__ __forceinline__ void wait_for_warpgroup() {
   asm volatile("bar.sync %0, %1;" ::"r"(2 + warpgroup()), "n"(kWarpgroupThreads) : "memory");
 }
 
-// Of two warpgroups that compute, the second waits until the first lets it go on.
-__device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 2, %0;" ::"n"(kThreads) : "memory"); }
-__device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 2, %0;" ::"n"(kThreads) : "memory"); }
-
 // A thread block is launched with as many registers a thread as all can have; beyond these no one gets any, and waits.
 constexpr int kAllThreads = kThreads + kWarpgroupThreads;
 constexpr int kRegistersAtLaunch = 65536 / kAllThreads / 8 * 8 * kAllThreads;

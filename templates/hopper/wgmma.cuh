@@ -22,13 +22,3 @@ __device__ __forceinline__ void pin(float (&accumulators)[Tiles][4]) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) asm volatile("" : "+f"(accumulators[n][e])::"memory");
 }
-
-// Values are of no use any more: until the next product begins anew, their registers are free.
-template <int Tiles>
-__device__ __forceinline__ void forget(float (&accumulators)[Tiles][4]) {
-  float nothing[Tiles][4];
-#pragma unroll
-  for (int n = 0; n < Tiles; ++n)
-#pragma unroll
-    for (int e = 0; e < 4; ++e) accumulators[n][e] = nothing[n][e];
-}

@@ -12,8 +12,8 @@ struct KeySide {
 
   __device__ KeySide(const Parameters& parameters, int index) : p(parameters), keys(parameters, index) {}
 
-  // The tiles of queries of one of the heads. Where all have as many, each thread block begins at a tile of its own, or
-  // all would add to the same sums at once.
+  // The tiles of queries of one of the heads. Without a causal mask each thread block begins at a tile of its own: else
+  // all of a head would add to the same sums at once.
   struct Walk {
     const Parameters& p;
     const KeyRows& keys;

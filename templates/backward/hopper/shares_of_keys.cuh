@@ -5,6 +5,7 @@
 #include "backward/hopper/token_tile.cuh"
 #include "hopper/barrier.cuh"
 
+// What a warpgroup adds to the sums of a tile of queries.
 struct QueryShares {
   QueryShare<kHeadDim> d_q;
   QueryFactorShares factors;

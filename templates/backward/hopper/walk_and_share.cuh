@@ -3,6 +3,21 @@
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/walk.cuh"
 
+// Values are of no use any more: until the next product begins anew, their registers are free.
+template <int Tiles>
+__device__ __forceinline__ void forget(float (&accumulators)[Tiles][4]) {
+  float nothing[Tiles][4];
+#pragma unroll
+  for (int n = 0; n < Tiles; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) accumulators[n][e] = nothing[n][e];
+}
+
+// Of two warpgroups that compute, the second waits until the first lets it go on. The barrier is one that no other wait
+// has.
+__device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 6, %0;" ::"n"(kThreads) : "memory"); }
+__device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 6, %0;" ::"n"(kThreads) : "memory"); }
+
 constexpr bool kHasFactors = Factors::kBytes > 0;
 
 // Begins scores = rows columns^T: with the products of factors, where there are some.
