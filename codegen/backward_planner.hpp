@@ -32,8 +32,8 @@ struct KeptInRegisters {
 /// The low-rank terms whose queries' factors get gradients from such passes.
 [[nodiscard]] std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan);
 
-/// Numbers of the workspace for each query and head: of statistics, and, where passes add to queries, sums of d_q and of
-/// the factors whose gradients are asked for; less where batch items or heads share these.
+/// Numbers of the workspace for each query and head: of statistics, and, where passes add to queries, sums of d_q and
+/// of the factors whose gradients are asked for; less where batch items or heads share these.
 [[nodiscard]] int workspace_columns(const KernelPlan& plan);
 
 }  // namespace flashbias::codegen
