@@ -140,8 +140,9 @@ class ThreadBlock {
   [[nodiscard]] std::vector<std::byte>& shared() { return shared_; }
   [[nodiscard]] std::vector<std::byte>& parameters() { return parameters_; }
 
-  /// Waits of the warp for `threads` threads, itself included, at the barrier of that number.
+  /// The warp is one of `threads` threads at the barrier of that number, and goes on ...
   NamedBarrier& arrive(const Warp& warp, unsigned barrier, unsigned threads);
+  /// ... or waits for the others.
   void synchronize(Warp& warp, unsigned barrier, unsigned threads);
   [[nodiscard]] TransactionBarrier& transaction_barrier(Word shared_address);
   /// Nothing where races are not looked for.

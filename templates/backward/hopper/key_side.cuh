@@ -5,7 +5,7 @@
 #include "backward/key_rows.cuh"
 
 // Rows are keys of one key head, kBlock a warpgroup; columns are the queries that see them, of one head after the other
-// that shares it, the last first.
+// that shares it.
 struct KeySide {
   const Parameters& p;
   KeyRows keys;

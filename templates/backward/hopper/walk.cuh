@@ -8,24 +8,41 @@ __device__ __forceinline__ void release(Barrier& empty) {
   if (threadIdx.x % 32 == 0) empty.arrive();
 }
 
-// Starts scores = rows columns^T, in units of the softmax scale. Products of factors are not in these: they are made
-// first, and divided by it.
-__device__ __forceinline__ void start_scores(Scores& scores, const TokenTile& rows, const TokenTile& columns,
-                                             float inverse_softmax_scale) {
-  constexpr bool kHasFactors = Factors::kBytes > 0;
-  if constexpr (kHasFactors) {
-    pin(scores);
-    begin_products();
-    multiply_factors(scores, rows, columns);
-    commit_products();
-    wait_for_products<0>();
-    pin(scores);
-    scale_scores(scores, inverse_softmax_scale);
-  }
+constexpr bool kHasFactors = Factors::kBytes > 0;
+
+// Begins scores = rows columns^T: with the products of factors, where there are some. The left operand is the tile of
+// rows, or what was loaded of it.
+template <class Left>
+__device__ __forceinline__ void begin_scores(Scores& scores, const TokenTile& rows, const Left& left,
+                                             const TokenTile& columns) {
   pin(scores);
   begin_products();
-  multiply_rows(scores, rows.x, columns.x, kHasFactors);
+  if constexpr (kHasFactors)
+    multiply_factors(scores, rows, columns);
+  else
+    multiply_rows(scores, left, columns.x, false);
+}
+// Once these are there: scores are in units of the softmax scale, as factors are not.
+template <class Left>
+__device__ __forceinline__ void go_on_with_scores(Scores& scores, const Left& left, const TokenTile& columns,
+                                                  float inverse_softmax_scale) {
+  pin(scores);
+  scale_scores(scores, inverse_softmax_scale);
+  pin(scores);
+  begin_products();
+  multiply_rows(scores, left, columns.x, true);
+}
+// Both, one behind the other.
+template <class Left>
+__device__ __forceinline__ void start_scores(Scores& scores, const TokenTile& rows, const Left& left,
+                                             const TokenTile& columns, float inverse_softmax_scale) {
+  begin_scores(scores, rows, left, columns);
   commit_products();
+  if constexpr (kHasFactors) {
+    wait_for_products<0>();
+    go_on_with_scores(scores, left, columns, inverse_softmax_scale);
+    commit_products();
+  }
 }
 // Starts gradients = those of probabilities.
 template <class Rows>
@@ -50,7 +67,7 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
   int before = -1;  // slot of the tile before
 
   shared.column_tiles.full[position.slot].wait(position.parity);
-  start_scores(scores, rows, shared.columns[position.slot], pass.p.inverse_softmax_scale);
+  start_scores(scores, rows, rows.x, shared.columns[position.slot], pass.p.inverse_softmax_scale);
 #pragma unroll 1
   while (true) {
     const int slot = position.slot;
@@ -83,7 +100,7 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
     walk.advance();
     if (!walk.has_tile()) break;
     shared.column_tiles.full[position.slot].wait(position.parity);
-    start_scores(scores, rows, shared.columns[position.slot], pass.p.inverse_softmax_scale);
+    start_scores(scores, rows, rows.x, shared.columns[position.slot], pass.p.inverse_softmax_scale);
   }
   wait_for_products<0>();
   pass.pin_sums();

@@ -18,27 +18,6 @@ __device__ __forceinline__ void forget(float (&accumulators)[Tiles][4]) {
 __device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 6, %0;" ::"n"(kThreads) : "memory"); }
 __device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 6, %0;" ::"n"(kThreads) : "memory"); }
 
-constexpr bool kHasFactors = Factors::kBytes > 0;
-
-// Begins scores = rows columns^T: with the products of factors, where there are some.
-__device__ __forceinline__ void begin_scores(Scores& scores, const WarpgroupRows& rows, const TokenTile& columns) {
-  pin(scores);
-  begin_products();
-  if constexpr (kHasFactors)
-    multiply_factors(scores, rows.tile, columns);
-  else
-    multiply_rows(scores, rows.x, columns.x, false);
-}
-// Once these are there: scores are in units of the softmax scale, as factors are not.
-__device__ __forceinline__ void go_on_with_scores(Scores& scores, const WarpgroupRows& rows, const TokenTile& columns,
-                                                  float inverse_softmax_scale) {
-  pin(scores);
-  scale_scores(scores, inverse_softmax_scale);
-  pin(scores);
-  begin_products();
-  multiply_rows(scores, rows.x, columns.x, true);
-}
-
 // Whether registers have room for the share of dq beside the next gradients of probabilities, or only before these.
 constexpr bool kShareBesideGradients = kSharesByTiles || query_share_columns(kHeadDim) < kColumnsAtOnce;
 
@@ -67,14 +46,8 @@ struct SharingWalk {
     pass.pin_sums();  // zeros, before products begin
     shared.column_tiles.full[position.slot].wait(position.parity);
     const TokenTile& columns = shared.columns[position.slot];
-    begin_scores(scores, rows, columns);
-    commit_products();
+    start_scores(scores, rows.tile, rows.x, columns, pass.p.inverse_softmax_scale);
     wait_for_products<0>();
-    if constexpr (kHasFactors) {
-      go_on_with_scores(scores, rows, columns, pass.p.inverse_softmax_scale);
-      commit_products();
-      wait_for_products<0>();
-    }
     pin(scores);
     start_gradients(gradients, rows, columns);
   }
@@ -125,13 +98,13 @@ struct SharingWalk {
     forget(scores);
     forget(gradients);
     shared.column_tiles.full[position.slot].wait(position.parity);
-    begin_scores(scores, rows, columns);
+    begin_scores(scores, rows.tile, rows.x, columns);
     if constexpr (kHasFactors) commit_products();
     if constexpr (Turn == 0) pass.shares.add(share, shared.exchange, shared.rows);
     commit_products();
     if constexpr (kHasFactors) {
       wait_for_products<1>();
-      go_on_with_scores(scores, rows, columns, pass.p.inverse_softmax_scale);
+      go_on_with_scores(scores, rows.x, columns, pass.p.inverse_softmax_scale);
       commit_products();
     }
     begin_products();
