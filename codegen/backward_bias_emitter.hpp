@@ -24,7 +24,9 @@ class BackwardBias {
   /// The text that takes the place of templates/backward/bias.cuh.
   [[nodiscard]] std::string emit() const;
   /// Of templates/backward/factors.cuh.
-  [[nodiscard]] std::string emit_factors() const;
+  [[nodiscard]] std::string emit_factors(bool keys_add_to_queries) const;
+  /// Of templates/backward/factor_sums.cuh.
+  [[nodiscard]] std::string emit_factor_sums() const;
   /// Of templates/backward/hopper/factors.cuh.
   [[nodiscard]] std::string emit_hopper_factors(const HopperFactors& form) const;
 

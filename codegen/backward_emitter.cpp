@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_planner.hpp"
 #include "codegen/backward_program.hpp"
+#include "codegen/column_shares.hpp"
 #include "codegen/cuda_types.hpp"
 #include "codegen/main_loop.hpp"
 #include "codegen/source_parts.hpp"
@@ -21,7 +25,7 @@ constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
 /// What the kernels hand over to each other.
 std::string workspace(const KernelPlan& plan) {
   std::string text = "float* workspace;  // see StoredStatistics";
-  if (!adds_to_queries(plan)) return text + "\n";
+  if (!adds_to_queries(plan)) return text + "\ni64 d_q_sums, sums_end;  // of which there are none\n";
   text += " and QuerySums, which begin so many numbers behind\ni64 d_q_sums;\n";
   for (const FactorTerm* term : summed_factors(plan))
     text += fmt::format("i64 {0}_sums, {0}_sums_end;\n", term->q_input);
@@ -40,33 +44,44 @@ std::string parameters(const KernelPlan& plan) {
   for (const InputSpec& input : plan.inputs)
     text += fmt::format("Input<{}> {}_input;\n", cuda_element_type(input.dtype), input.name);
   for (const InputSpec& input : plan.input_gradients) text += fmt::format("Gradient {}_gradient;\n", input.name);
-  if (is_hopper(plan)) text += workspace(plan);
+  text += workspace(plan);
   text +=
       "int heads, heads_per_kv_head;\nint q_length, kv_length;\nint q_tiles, kv_tiles;\n"
       "int query_blocks, key_blocks;  // thread blocks of each pass that owns queries, or keys\nfloat "
-      "softmax_scale, inverse_softmax_scale;\n";
-  if (is_hopper(plan)) text += "int all_q_tiles;  // of all heads\nint first_block;\n";
+      "softmax_scale, inverse_softmax_scale;\nint all_q_tiles;  // of all heads\nint first_block;\n";
   return text + "};\n";
 }
 
 std::string choices_of_shares(const KernelPlan& plan) {
   if (!adds_to_queries(plan)) return "";
+  std::string text = fmt::format(
+      "constexpr int kColumnShares = {};  // of what keys add to queries\n"
+      "constexpr int kShareStrip = {};  // where the second of many columns may begin, in columns\n"
+      "constexpr bool kAddsFours = {};  // to numbers in global memory, at a time\n",
+      column_shares(plan).count, column_shares(plan).strip, plan.config.arch.compute_capability >= 90 && !std::getenv("FB_SCALAR"));
+  if (!is_hopper(plan)) return text;
   const KeptInRegisters kept = kept_in_registers(plan);
-  return fmt::format(
-      "constexpr bool kSharesByTiles = {};  // of what keys add to queries\n"
-      "constexpr bool kRowsInRegisters = {};  // keys and values\n"
-      "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
-      adds_by_tiles(plan), kept.rows, kept.gradients);
+  return text + fmt::format(
+                    "constexpr bool kRowsInRegisters = {};  // keys and values\n"
+                    "constexpr bool kGradientsInRegisters = {};  // of scores, for those of keys\n",
+                    kept.rows, kept.gradients);
 }
 
 std::string constants(const KernelPlan& plan) {
   std::string text(kNumberTypes);
   text += size_constants(plan);
-  text += fmt::format("constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n", plan.tile.columns_at_once);
+  text += fmt::format(
+      "constexpr int kRowsOwned = {};  // by a thread block\n"
+      "constexpr int kRowTiles = {};  // of 16 rows a warp\n"
+      "constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n",
+      rows_owned(plan), plan.tile.rows_a_warp / 16, plan.tile.columns_at_once);
+  text += choices_of_shares(plan);
   if (is_hopper(plan))
-    text += choices_of_shares(plan) + hopper_constants(plan, kRegistersOfRoles);
+    text += hopper_constants(plan, kRegistersOfRoles);
   else
-    text += fmt::format("constexpr int kBlocksPerMultiprocessor = {};\n\n", plan.tile.blocks_per_multiprocessor);
+    text += fmt::format(
+        "constexpr int kStages = {};  // tiles of columns under way\nconstexpr int kBlocksPerMultiprocessor = {};\n\n",
+        plan.tile.stages, plan.tile.blocks_per_multiprocessor);
   if (!plan.inputs.empty()) text += include_line("input.cuh") + "\n";
   if (!plan.input_gradients.empty()) text += include_line("backward/gradient.cuh") + "\n";
   return text + parameters(plan);
@@ -80,9 +95,12 @@ std::string pass_type(const BackwardPass& pass) {
 
 std::string passes(const KernelPlan& plan) {
   const std::string folder = is_hopper(plan) ? "backward/hopper/" : "backward/";
-  std::string text = include_line(folder + "key_pass.cuh") + include_line(folder + "query_pass.cuh");
+  const auto owns_keys = [](const BackwardPass& pass) { return pass.owns_keys; };
+  std::string text;
+  if (std::ranges::any_of(plan.passes, owns_keys)) text += include_line(folder + "key_pass.cuh");
+  if (!std::ranges::all_of(plan.passes, owns_keys)) text += include_line(folder + "query_pass.cuh");
   if (is_hopper(plan)) text += include_line(folder + "run_roles.cuh");
-  if (adds_to_queries(plan)) text += include_line(folder + "query_sums_kernel.cuh");
+  if (adds_to_queries(plan)) text += include_line("backward/query_sums_kernel.cuh");
   text +=
       "\n// The kinds of work, one behind the other in the grid.\n"
       "__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {\n";
@@ -106,19 +124,21 @@ std::string emit_backward(const KernelPlan& plan) {
       "#include \"config.cuh\"\n#include \"input_{0}.cuh\"\n\nusing Number = {0};\n", is_f16 ? "f16" : "bf16");
   const BackwardBias bias(plan.config, program);
   choices["backward/bias.cuh"] = bias.emit();
+  const bool has_sums = adds_to_queries(plan);
+  if (has_sums) choices["backward/factor_sums.cuh"] = bias.emit_factor_sums();
+  choices[is_hopper(plan) ? "backward/hopper/shares.cuh" : "backward/shares.cuh"] =
+      include_line(std::string(is_hopper(plan) ? "backward/hopper/" : "backward/") +
+                   (has_sums ? "shares_of_keys.cuh" : "shares_none.cuh"));
+  choices["backward/passes.cuh"] = choices["backward/hopper/passes.cuh"] = passes(plan);
   if (!is_hopper(plan)) {
-    choices["backward/factors.cuh"] = bias.emit_factors();
-    choices["backward/passes.cuh"] = passes(plan);
+    choices["backward/factors.cuh"] = bias.emit_factors(has_sums);
     return inline_templates("backward/backward.cuh", choices);
   }
   choices["hopper/products.cuh"] = emit_backward_products(plan, program.factors);
   choices["backward/hopper/factors.cuh"] =
-      bias.emit_hopper_factors({.keys_add_to_queries = adds_to_queries(plan), .join_operands = joins_factors(plan)});
-  choices["backward/hopper/shares.cuh"] =
-      include_line(adds_to_queries(plan) ? "backward/hopper/shares_of_keys.cuh" : "backward/hopper/shares_none.cuh");
+      bias.emit_hopper_factors({.keys_add_to_queries = has_sums, .join_operands = joins_factors(plan)});
   choices["backward/hopper/walk_over_queries.cuh"] =
-      include_line(adds_to_queries(plan) ? "backward/hopper/walk_and_share.cuh" : "backward/hopper/walk.cuh");
-  choices["backward/hopper/passes.cuh"] = passes(plan);
+      include_line(has_sums ? "backward/hopper/walk_and_share.cuh" : "backward/hopper/walk.cuh");
   return inline_templates("backward/hopper/backward.cuh", choices);
 }
 

@@ -22,7 +22,7 @@ std::string gradients_text(const char* type, const std::string& members, const s
 
 }  // namespace
 
-std::string BackwardBias::emit_factors() const {
+std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
   Texts texts;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     const auto load = [&](const std::string& input, const char* length) {
@@ -31,7 +31,7 @@ std::string BackwardBias::emit_factors() const {
           "p.{1}_input.row_stride, p.{2} - start);\n",
           i, input, length);
     };
-    texts.members += fmt::format("SharedTile<kBlock, {}> factors{};\n", factors_[i].rank, i);
+    texts.members += fmt::format("SharedTile<Rows, {}> factors{};\n", factors_[i].rank, i);
     texts.clear += fmt::format("::clear_padding(factors{});\n", i);
     texts.load_queries += load(factors_[i].q_input, "q_length");
     texts.load_keys += load(factors_[i].k_input, "kv_length");
@@ -39,8 +39,7 @@ std::string BackwardBias::emit_factors() const {
   }
   if (!factors_.empty())
     texts.multiply +=
-        "#pragma unroll\nfor (int n = 0; n < kColumnsAtOnce / 8; ++n)\n#pragma unroll\nfor (int e = 0; e < 4; ++e) "
-        "scores[n][e] *= p.inverse_softmax_scale;\n";
+        "scale(scores, p.inverse_softmax_scale);\n";
   const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
     std::string members;
     std::string add;
@@ -51,20 +50,54 @@ std::string BackwardBias::emit_factors() const {
       add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
       write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
     }
-    return gradients_text(type, members, "", "const Scores& gradients, const Factors& columns, int first", add, write);
+    return gradients_text(type, members, "", "const RowScores& gradients, const Factors<kBlockQ>& columns, int first", add,
+                          write);
   };
   constexpr const char* kLoad = "(const Parameters& p, int batch, int head, int start)";
+  std::string shares;
+  for (std::size_t i = 0; i < factors_.size() && keys_add_to_queries; ++i)
+    if (is_wanted(factors_[i].q_input))
+      shares += fmt::format("add_query_share(p.workspace + p.{1}_sums, first.factors{0} + tile, gradients, keys.factors{0});\n",
+                            i, factors_[i].q_input);
+  const std::string add_shares =
+      fmt::format("// What keys add to the gradients of queries' factors.\n__device__ __forceinline__ void "
+                  "add_factor_shares(const Parameters& p, const FirstFactorTiles& first, int tile, const ScoreTile& "
+                  "gradients, const Factors<kBlockK>& keys) {{\n{}}}\n",
+                  shares);
   return fmt::format(
-             "#include \"backward/bias.cuh\"\n#include \"backward/factor_gradient.cuh\"\n#include "
+             "#include \"backward/bias.cuh\"\n#include \"backward/factor_gradient.cuh\"\n{}#include "
              "\"load_tile.cuh\"\n\n"
-             "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n{}\n__device__ "
+             "// Low-rank terms of the bias: a tile a side, and products of them.\ntemplate <int Rows>\nstruct Factors "
+             "{{\n{}\n__device__ "
              "__forceinline__ void clear_padding() {{\n{}}}\n__device__ __forceinline__ void load_queries{} {{\n{}}}\n"
              "__device__ __forceinline__ void load_keys{} {{\n{}}}\n}};\n\n"
-             "__device__ __forceinline__ void multiply_factors(Scores& scores, const Parameters& p, const Factors& "
-             "rows, const Factors& columns, int first) {{\n{}}}\n\n",
+             "__device__ __forceinline__ void multiply_factors(RowScores& scores, const Parameters& p, const "
+             "Factors<kBlockK>& "
+             "rows, const Factors<kBlockQ>& columns, int first) {{\n{}}}\n\n",
+             keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/query_share.cuh\"\n" : "",
              texts.members, texts.clear, kLoad, texts.load_queries, kLoad, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
-         gradients("KeyFactorGradients", &FactorTerm::k_input);
+         gradients("KeyFactorGradients", &FactorTerm::k_input) + (keys_add_to_queries ? add_shares : "");
+}
+
+std::string BackwardBias::emit_factor_sums() const {
+  std::string tiles;
+  std::string begin;
+  std::string store;
+  for (std::size_t i = 0; i < factors_.size(); ++i) {
+    const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
+    if (!is_wanted(q_input)) continue;
+    tiles += fmt::format("int factors{} = 0;\n", i);
+    begin += fmt::format("factors{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
+    store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
+  }
+  return fmt::format(
+      "#include \"backward/query_sums.cuh\"\n\n"
+      "// Where the sums of a head for its factors begin: its first tile of queries among all.\nstruct FirstFactorTiles "
+      "{{\n{}\nFirstFactorTiles() = default;\n"
+      "__device__ __forceinline__ FirstFactorTiles(const Parameters& p, int batch, int head) {{\n{}}}\n}};\n"
+      "// They become gradients.\n__device__ __forceinline__ void store_factor_gradients(const Parameters& p) {{\n{}}}\n",
+      tiles, begin, store);
 }
 
 std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
@@ -105,7 +138,7 @@ std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
-             form.keys_add_to_queries ? "#include \"backward/hopper/query_sums.cuh\"\n" : "", bytes, texts.members,
+             form.keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/hopper/query_share.cuh\"\n" : "", bytes, texts.members,
              kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
          gradients("KeyFactorGradients", &FactorTerm::k_input) +
@@ -124,37 +157,28 @@ std::string BackwardBias::add_with_keys(const HopperFactors& form) const {
 
 std::string BackwardBias::query_factor_shares(const HopperFactors& form) const {
   std::string members;
-  std::string tiles;
-  std::string begin;
   std::string pin;
   std::string add = form.join_operands ? "" : "add_query_share<kHeadDim>(d_q, gradients, keys, accumulate);\n";
   std::string add_to_sums;
-  std::string store;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
     if (!is_wanted(q_input)) continue;
     members += fmt::format("QueryShare<{0}> factors{1};\n", rank, i);
-    tiles += fmt::format("int factors{} = 0;\n", i);
-    begin += fmt::format("factors{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
     pin += fmt::format("pin(factors{});\n", i);
     add += form.join_operands
                ? fmt::format("add_query_share<kHeadDim, {}>(d_q, factors{}, gradients, keys, accumulate);\n", rank, i)
                : fmt::format("add_query_share<{0}>(factors{1}, gradients, of_keys.factors{1}, accumulate);\n", rank, i);
-    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first.factors{2} + tile, factors{2});\n",
+    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first.factors{2} + tile, part, factors{2});\n",
                                rank, q_input, i);
-    store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
   }
   return fmt::format(
-      "// Where sums of a head begin: its first tile of queries among all.\nstruct FirstFactorTiles {{\n{}\n"
-      "FirstFactorTiles() = default;\n"
-      "__device__ __forceinline__ FirstFactorTiles(const Parameters& p, int batch, int head) {{\n{}}}\n}};\n\n"
       "// What some keys add to those of queries, and to the gradients of these.\nstruct QueryFactorShares {{\n{}\n"
       "__device__ __forceinline__ void pin_sums() {{\n{}}}\n"
       "__device__ __forceinline__ void add(QueryShare<kHeadDim>& d_q, const GradientTile& gradients, const "
       "SwizzledTile<kBlock, kHeadDim>& keys, const Factors& of_keys, bool accumulate) {{\n{}}}\n"
-      "__device__ __forceinline__ void add_to_sums(const Parameters& p, const FirstFactorTiles& first, int tile) const "
-      "{{\n{}}}\nstatic __device__ __forceinline__ void store(const Parameters& p) {{\n{}}}\n}};\n",
-      tiles, begin, members, pin, add, add_to_sums, store);
+      "__device__ __forceinline__ void add_to_sums(const Parameters& p, const FirstFactorTiles& first, int tile, int "
+      "part) const {{\n{}}}\n}};\n",
+      members, pin, add, add_to_sums);
 }
 
 }  // namespace flashbias::codegen

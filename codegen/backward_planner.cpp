@@ -4,9 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <cstdlib>
+#include <utility>
 
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_program.hpp"
+#include "codegen/backward_tiles.hpp"
+#include "codegen/column_shares.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/main_loop.hpp"
@@ -22,16 +26,13 @@ namespace {
 /// Columns of gradients that a warp can hold for its 16 rows, beside the scores.
 constexpr int kMaxColumnsHeld = 256;
 
-/// Bytes a thread may spill where it holds more than a few.
-constexpr int kSpillsOfManyColumns = 384;
-constexpr int kFewColumns = 128;
-
 /// Of the main loop for Hopper, which keeps the gradients of two operands, and the scores of 64 columns with their
 /// gradients, in the registers of a warpgroup.
 constexpr int kMaxHopperHeadDim = 128;
 constexpr int kMaxStages = 3;
 constexpr int kHopperSpills = 48;  // of the warps that fetch and publish, to whom 24 registers are left
 constexpr int kHopperSpillsOfManyColumns = 288;
+constexpr int kFewHopperColumns = 128;
 
 /// Numbers of a thread up to which ptxas has no product wait for another where warpgroups share out tiles of queries
 /// (CUDA 13.0: at 120 it does) ...
@@ -88,36 +89,17 @@ std::vector<BackwardPass> passes_of(const AttentionConfig& config, const Backwar
   return passes;
 }
 
-/// The largest that fits into shared memory; smaller ones reuse what they load less.
-Tile tile_of(const AttentionConfig& config, const BackwardBias& bias) {
-  for (const int block : {64, 32}) {
-    Tile tile{.block_q = block,
-              .block_k = block,
-              .warps = block / 16,
-              .blocks_per_multiprocessor = 1,
-              .allowed_spill_bytes = config.head_dim + config.head_dim_v > kFewColumns ? kSpillsOfManyColumns : 0,
-              .reason = block == 64 ? "each warp keeps the gradients of 16 rows in registers"
-                                    : "shared memory bars 64 rows; each warp keeps the gradients of 16 in registers",
-              .columns_at_once = std::max(config.head_dim, config.head_dim_v) > 128 ? 16 : 32};
-    if (backward_shared_bytes(config, tile, bias) <= shared_bytes_limit(config.arch)) return tile;
-  }
-  throw Error(ErrorCode::invalid_config, "head_dim is " + std::to_string(config.head_dim) + " and head_dim_v " +
-                                             std::to_string(config.head_dim_v) +
-                                             ": with this bias no tile of the backward pass fits into the " +
-                                             std::to_string(shared_bytes_limit(config.arch)) +
-                                             " bytes of shared memory of " + to_string(config.arch));
-}
-
 /// Numbers that a thread keeps over a pass of keys that adds to queries, beyond those that all such passes have: sums
 /// of the keys' gradients, and shares of the queries' gradients; halves of those of q may take the registers of scores.
 int registers_of_sums(const AttentionConfig& config, const std::vector<FactorTerm>& factors, bool by_tiles) {
   constexpr int kColumnsOfScores = 64;
-  const int share = query_share_columns(config.head_dim, by_tiles);
+  const ColumnShares shares = hopper_shares(by_tiles);
+  const int share = shares.columns_of_share(config.head_dim);
   int columns = config.head_dim + config.head_dim_v;
   if (by_tiles || share < kColumnsOfScores) columns += share;
   for (const FactorTerm& term : factors) {
     if (wants_gradient(config, term.k_input)) columns += term.rank;
-    if (wants_gradient(config, term.q_input)) columns += query_share_columns(term.rank, by_tiles);
+    if (wants_gradient(config, term.q_input)) columns += shares.columns_of_share(term.rank);
   }
   return columns / 2;
 }
@@ -130,8 +112,7 @@ bool can_join_factors(const AttentionConfig& config, const GradientNames& names,
          wants_gradient(config, factors.front().q_input) && wants_gradient(config, factors.front().k_input);
 }
 
-/// The gradients of keys and queries in one pass, which finds probabilities once: nothing where the keys' gradients do
-/// not fit one, where inputs of the bias need sums over the keys of each query that it does not make, or where the
+/// The gradients of keys and queries in one pass, which finds probabilities once: nothing where inputs of the bias need sums over the keys of each query that it does not make, or where the
 /// order of sums has to be the same each time.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
@@ -148,10 +129,19 @@ std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBi
     pass.writes_values |= other.writes_values;
     pass.writes_inputs |= other.writes_inputs;
   }
+  if (!pass.owns_keys) return std::nullopt;
+  return pass;
+}
+
+/// That in the loop for Hopper: nothing where registers do not hold all sums.
+std::optional<BackwardPass> shared_hopper_pass(const KernelPlan& plan, const BackwardBias& bias) {
+  std::optional<BackwardPass> pass = shared_pass(plan, bias);
+  if (!pass) return std::nullopt;
   const auto registers = [&](bool by_tiles) { return registers_of_sums(plan.config, bias.factor_terms(), by_tiles); };
-  pass.adds_by_tiles = registers(true) <= kRegistersByTiles;
-  pass.joins_factors = pass.adds_by_tiles && can_join_factors(plan.config, names, bias.factor_terms());
-  if (!pass.owns_keys || (!pass.adds_by_tiles && registers(false) > kRegistersByColumns)) return std::nullopt;
+  pass->adds_by_tiles = registers(true) <= kRegistersByTiles;
+  pass->joins_factors =
+      pass->adds_by_tiles && can_join_factors(plan.config, gradient_names(plan.config), bias.factor_terms());
+  if (!pass->adds_by_tiles && registers(false) > kRegistersByColumns) return std::nullopt;
   return pass;
 }
 
@@ -161,7 +151,7 @@ std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const Backward
             .block_k = 64,
             .warps = 8,
             .allowed_spill_bytes =
-                config.head_dim + config.head_dim_v > kFewColumns ? kHopperSpillsOfManyColumns : kHopperSpills,
+                config.head_dim + config.head_dim_v > kFewHopperColumns ? kHopperSpillsOfManyColumns : kHopperSpills,
             .reason = "each of two warpgroups keeps the gradients of 64 rows in registers",
             .columns_at_once = 64};
   for (tile.stages = kMaxStages; tile.stages >= 2; --tile.stages)
@@ -177,6 +167,7 @@ std::size_t tensor_map_bytes(const BackwardBias& bias) {
 /// Why the main loop is the portable one; nothing where it is that for Hopper.
 std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias) {
   const AttentionConfig& config = plan.config;
+  if (std::getenv("FB_PORTABLE")) return "experiment";
   if (config.arch.compute_capability != 90) return "the one for " + to_string(config.arch);
   if (std::max(config.head_dim, config.head_dim_v) > kMaxHopperHeadDim)
     return "in the one for Hopper the gradients of head dimensions above " + std::to_string(kMaxHopperHeadDim) +
@@ -190,21 +181,29 @@ std::optional<std::string> why_portable_backward(const KernelPlan& plan, const B
   return std::nullopt;
 }
 
+void choose_portable_loop(KernelPlan& plan, const BackwardBias& bias) {
+  const std::optional<BackwardPass> pass = shared_pass(plan, bias);
+  const std::optional<Tile> shared_tile = pass ? tile_of_shared_pass(plan.config, bias) : std::nullopt;
+  if (shared_tile) plan.passes = {*pass};
+  plan.tile = shared_tile ? *shared_tile : tile_of_passes(plan.config, bias);
+  plan.shared_bytes = backward_shared_bytes(plan.config, plan.tile, bias, shared_tile.has_value());
+}
+
 void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
-  std::optional<std::string> obstacle = why_portable_backward(plan, bias);
-  if (!obstacle)
-    if (const std::optional<BackwardPass> pass = shared_pass(plan, bias);
-        pass && hopper_tile_of(plan.config, bias, *pass))
-      plan.passes = {*pass};
-  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, plan.passes.front());
+  const std::optional<std::string> obstacle = why_portable_backward(plan, bias);
+  std::vector<BackwardPass> passes = plan.passes;
+  if (const std::optional<BackwardPass> pass = shared_hopper_pass(plan, bias);
+      pass && hopper_tile_of(plan.config, bias, *pass))
+    passes = {*pass};
+  const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, passes.front());
   if (!tile) {
     plan.main_loop_reason = obstacle.value_or("in the one for Hopper the bias does not fit shared memory");
-    plan.tile = tile_of(plan.config, bias);
-    plan.shared_bytes = backward_shared_bytes(plan.config, plan.tile, bias);
+    choose_portable_loop(plan, bias);
     return;
   }
   plan.main_loop = MainLoop::hopper;
   plan.main_loop_reason = "wgmma fed by the copy engine";
+  plan.passes = std::move(passes);
   plan.tile = *tile;
   plan.shared_bytes = hopper_backward_shared_bytes(plan.config, plan.tile, bias, plan.passes.front());
   for (const FactorTerm& factors : bias.factor_terms())
@@ -221,6 +220,15 @@ bool adds_to_queries(const KernelPlan& plan) {
 bool joins_factors(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::joins_factors); }
 
 bool adds_by_tiles(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::adds_by_tiles); }
+
+int rows_owned(const KernelPlan& plan) {
+  return plan.main_loop == MainLoop::hopper ? 16 * plan.tile.warps : plan.tile.block_k;
+}
+
+ColumnShares column_shares(const KernelPlan& plan) {
+  if (plan.main_loop == MainLoop::hopper) return hopper_shares(adds_by_tiles(plan));
+  return {};
+}
 
 KeptInRegisters kept_in_registers(const KernelPlan& plan) {
   const auto whole_steps = [](int columns) { return (columns + 15) / 16 * 16; };
@@ -241,9 +249,9 @@ std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {
 int workspace_columns(const KernelPlan& plan) {
   constexpr int kStatistics = 2;
   if (!adds_to_queries(plan)) return kStatistics;
-  const bool by_tiles = adds_by_tiles(plan);
-  int columns = kStatistics + query_sum_columns(plan.config.head_dim, by_tiles);
-  for (const FactorTerm* term : summed_factors(plan)) columns += query_sum_columns(term->rank, by_tiles);
+  const ColumnShares shares = column_shares(plan);
+  int columns = kStatistics + shares.columns_of_sums(plan.config.head_dim);
+  for (const FactorTerm* term : summed_factors(plan)) columns += shares.columns_of_sums(term->rank);
   return columns;
 }
 

@@ -19,6 +19,9 @@ void plan_backward(KernelPlan& plan);
 /// Whether these passes share that out among warpgroups by tiles of queries.
 [[nodiscard]] bool adds_by_tiles(const KernelPlan& plan);
 
+/// Rows of keys, or of queries, that belong to a thread block.
+[[nodiscard]] int rows_owned(const KernelPlan& plan);
+
 /// What stays in registers of a pass that adds to queries, beside its sums.
 struct KeptInRegisters {
   bool rows = false;       ///< keys and values, as left operands

@@ -96,9 +96,6 @@ std::vector<std::string> gradients_of(const KernelPlan& plan, const BackwardPass
   return names;
 }
 
-/// Of a backward pass whose kernels hand numbers over to each other.
-bool has_workspace(const KernelPlan& plan) { return !plan.passes.empty() && plan.main_loop == MainLoop::hopper; }
-
 int workspace_bytes(const KernelPlan& plan) {
   return codegen::workspace_columns(plan) * static_cast<int>(sizeof(float));
 }
@@ -129,13 +126,14 @@ std::string explain(const KernelPlan& plan) {
                         fmt::join(gradients_of(plan, pass), ", "));
     if (pass.adds_to_queries)
       text += fmt::format(
-          "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own); each "
-          "of two warpgroups {}{}\n",
+          "        on the way they add to those of {}, in any order (deterministic=true takes a pass of its own){}{}\n",
           fmt::join(sums_of_queries(plan), ", "),
-          pass.adds_by_tiles ? "for every second tile of queries" : "half of the columns",
+          plan.main_loop == MainLoop::portable ? ""
+          : pass.adds_by_tiles                 ? "; each of two warpgroups for every second tile of queries"
+                                               : "; each of two warpgroups half of the columns",
           pass.joins_factors ? ", factors in the products of q and k" : "");
   }
-  if (has_workspace(plan))
+  if (!plan.passes.empty())
     text += fmt::format("        {} bytes of workspace for each query and head\n", workspace_bytes(plan));
   if (plan.terms.empty()) text += "bias:   none\n";
   for (const TermPlan& term : plan.terms) {
@@ -192,7 +190,7 @@ std::string explain_json(const KernelPlan& plan) {
       shown["joins_factors"] = pass.joins_factors;
     }
   }
-  if (has_workspace(plan)) json["workspace_bytes_a_query"] = workspace_bytes(plan);
+  if (!plan.passes.empty()) json["workspace_bytes_a_query"] = workspace_bytes(plan);
   json["inputs"] = nlohmann::ordered_json::array();
   for (const InputSpec& input : plan.inputs) {
     nlohmann::ordered_json& shown = json["inputs"].emplace_back(

@@ -25,17 +25,17 @@
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
-///   workspace                            in the main loop for Hopper: a pointer to f32, two for each row of queries;
-///                                        where a pass adds to queries, behind these: the sums of d_q, those for each
-///                                        of summed_factors. Then 8 bytes each: where those of d_q begin, where those
-///                                        of factors begin and end, where all end
+///   workspace                            a pointer to f32, two for each row of queries; where a pass adds to queries,
+///                                        behind these: the sums of d_q, those for each of summed_factors. Then 8 bytes
+///                                        each: where those of d_q begin, where those of factors begin and end, where
+///                                        all end
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
-/// each tile of queries of a head (`query_blocks`); tiles have as many rows as there are for 16 a warp. In the main
-/// loop for Hopper it is launched once for all blocks of keys and once for all of queries, each time with the number of
-/// the first block; before them goes the kernel of statistics, and last, where a pass adds to queries, that of their
-/// sums, both of kRowKernelThreads threads a block.
+/// each tile of queries of a head (`query_blocks`); tiles have as many rows as there are for 16 a warp. It is launched
+/// once for all blocks of keys and once for all of queries, each time with the number of the first block; before them
+/// goes the kernel of statistics, and last, where a pass adds to queries, that of their sums, both of kRowKernelThreads
+/// threads a block.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
@@ -75,21 +75,10 @@ struct alignas(8) BackwardSizes {
   std::int32_t first_block = 0;
 };
 
-/// Columns that a warpgroup adds to sums of queries at a time, of as many columns of keys: all of every second tile, or
-/// half of each (templates/backward/hopper/query_share.cuh).
-[[nodiscard]] constexpr int query_share_columns(int columns, bool by_tiles) {
-  if (by_tiles) return (columns + 7) / 8 * 8;
-  return columns > 64 ? 64 : (columns + 15) / 16 * 8;
-}
-/// And those of the sums.
-[[nodiscard]] constexpr int query_sum_columns(int columns, bool by_tiles) {
-  return (by_tiles ? 1 : 2) * query_share_columns(columns, by_tiles);
-}
-
-/// Threads of kernels that treat query rows one by one (templates/backward/hopper/row_kernels.cuh).
+/// Threads of kernels that treat query rows one by one (templates/backward/row_kernels.cuh).
 inline constexpr int kRowKernelThreads = 256;
 
-/// Rows that a block finds the statistics of (templates/backward/hopper/statistics_kernel.cuh).
+/// Rows that a block finds the statistics of (templates/backward/statistics_kernel.cuh).
 [[nodiscard]] constexpr int statistics_rows(int head_dim_v) {
   int lanes = 1;
   while (lanes < head_dim_v / 8) lanes *= 2;

@@ -144,16 +144,22 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
   return layout.size();
 }
 
-int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias) {
+int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias,
+                          bool adds_to_queries) {
   Layout layout;
-  Layout side;
-  for (const int head_dim : {config.head_dim, config.head_dim_v}) side.add(tile_bytes(tile.block_q, head_dim), 16);
-  Layout factors;
-  for (const FactorTerm& term : bias.factor_terms()) factors.add(tile_bytes(tile.block_q, term.rank), 16);
-  side.add(factors);
-  layout.add(side);
-  layout.add(side);
-  add_columns(layout, 1, tile, bias);
+  const auto add_tokens = [&](int rows) {
+    Layout tokens;
+    for (const int head_dim : {config.head_dim, config.head_dim_v}) tokens.add(tile_bytes(rows, head_dim), 16);
+    Layout factors;
+    for (const FactorTerm& term : bias.factor_terms()) factors.add(tile_bytes(rows, term.rank), 16);
+    tokens.add(factors);
+    layout.add(tokens);
+  };
+  add_tokens(tile.block_k);
+  for (int stage = 0; stage < tile.stages; ++stage) add_tokens(tile.block_q);
+  const int tiles_of_scores = tile.rows_a_warp * tile.warps > tile.block_k ? 2 : 1;
+  layout.add(adds_to_queries ? tiles_of_scores * tile_bytes(tile.block_k, tile.block_q) : 1, adds_to_queries ? 16 : 1);
+  add_columns(layout, tile.stages, tile, bias);
   add_score_gradients(layout, tile, bias);
   return layout.size();
 }

@@ -28,8 +28,9 @@ struct SharedTable {
 /// The same in the main loop for Hopper.
 [[nodiscard]] int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const BiasProgram& program);
 
-/// The same of the backward pass.
-[[nodiscard]] int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias);
+/// The same of the backward pass, whose keys may add to queries.
+[[nodiscard]] int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const BackwardBias& bias,
+                                        bool adds_to_queries);
 
 /// The same of its main loop for Hopper.
 [[nodiscard]] int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codegen/backward_planner.hpp"
+#include "codegen/column_shares.hpp"
 #include "codegen/bias_program.hpp"
 #include "codegen/parameters.hpp"
 
@@ -134,9 +135,10 @@ int whole_steps(int columns) { return (columns + 15) / 16 * 16; }
 /// Of operands with the factors behind them: into the gradients of keys and of queries.
 std::string joined_products(const KernelPlan& plan, int rank, bool gradients_in_registers) {
   const AttentionConfig& config = plan.config;
+  const ColumnShares shares = column_shares(plan);
   const Wgmma of_keys(config.dtype, {{"d", whole_steps(config.head_dim) / 8}, {"factors", whole_steps(rank) / 8}});
-  const Wgmma of_queries(config.dtype, {{"d", query_share_columns(config.head_dim, adds_by_tiles(plan)) / 8},
-                                        {"factors", query_share_columns(rank, adds_by_tiles(plan)) / 8}});
+  const Wgmma of_queries(config.dtype, {{"d", shares.columns_of_share(config.head_dim) / 8},
+                                        {"factors", shares.columns_of_share(rank) / 8}});
   return (gradients_in_registers
               ? output_product("multiply_output",
                                "// d += a b, with a in registers and the rows of b along those of shared memory, and\n"
@@ -197,7 +199,7 @@ std::string emit_backward_products(const KernelPlan& plan, const std::vector<Fac
   for (const FactorTerm& term : factors) summed.insert(term.rank);
   std::set<int> shares;
   for (const int count : summed) {
-    shares.insert(query_share_columns(count, adds_by_tiles(plan)));
+    shares.insert(column_shares(plan).columns_of_share(count));
     if (!kept.gradients)
       text += "\n" + product("multiply_output", kSharedOutput, Wgmma(config.dtype, {{"d", whole_steps(count) / 8}}),
                              Operand::columns, Operand::rows);

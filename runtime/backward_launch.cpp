@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/backward_planner.hpp"
+#include "codegen/column_shares.hpp"
 #include "codegen/gradients.hpp"
 #include "codegen/parameters.hpp"
 #include "flashbias/error.hpp"
@@ -120,15 +121,15 @@ WorkspaceLayout workspace_layout(const KernelPlan& plan, const std::vector<BiasS
   layout.d_q_sums = count_tiles(2 * sizes.batch * sizes.heads * sizes.q_length, kAlignment) * kAlignment;
   layout.end = layout.d_q_sums;
   if (!codegen::adds_to_queries(plan)) return layout;
-  const bool by_tiles = codegen::adds_by_tiles(plan);
+  const codegen::ColumnShares shares = codegen::column_shares(plan);
   const std::int64_t rows = count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q;
-  layout.end += sizes.batch * sizes.heads * rows * codegen::query_sum_columns(plan.config.head_dim, by_tiles);
+  layout.end += sizes.batch * sizes.heads * rows * shares.columns_of_sums(plan.config.head_dim);
   for (const codegen::FactorTerm* term : codegen::summed_factors(plan)) {
     const auto input = std::ranges::find(plan.input_gradients, term->q_input, &InputSpec::name);
     const BiasStrides& strides = gradients[static_cast<std::size_t>(input - plan.input_gradients.begin())];
     layout.factor_sums.push_back(layout.end);
     layout.end += (strides.batch == 0 ? 1 : sizes.batch) * (strides.head == 0 ? 1 : sizes.heads) * rows *
-                  codegen::query_sum_columns(term->rank, by_tiles);
+                  shares.columns_of_sums(term->rank);
   }
   return layout;
 }
@@ -139,7 +140,6 @@ struct StepSize {
   int shared_bytes = 0;
 };
 
-constexpr int kWarpgroupThreads = 128;
 constexpr StepSize kRowKernel{.threads = codegen::kRowKernelThreads};
 
 /// Enters the steps of a launch, those that have something to do.
@@ -161,12 +161,10 @@ class StepWriter {
   decltype(LaunchPlan::steps)::iterator next_;
 };
 
-void append_workspace(LaunchPlan& launch, ParameterWriter& parameters, const KernelPlan& plan,
-                      const WorkspaceLayout& layout) {
+void append_workspace(LaunchPlan& launch, ParameterWriter& parameters, const WorkspaceLayout& layout) {
   launch.workspace_bytes = static_cast<std::size_t>(layout.end) * sizeof(float);
   launch.workspace_parameter = launch.parameter_bytes;
   parameters.append(std::uint64_t{0});
-  if (!codegen::adds_to_queries(plan)) return;
   parameters.append(layout.d_q_sums);
   for (std::size_t i = 0; i < layout.factor_sums.size(); ++i)
     parameters.append(layout.factor_sums[i],
@@ -194,7 +192,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   require_names(plan, arguments.gradients);
 
   const bool is_hopper = plan.main_loop == MainLoop::hopper;
-  const int rows = 16 * plan.tile.warps;
+  const int rows = codegen::rows_owned(plan);
   const int threads = 32 * plan.tile.warps + (is_hopper ? codegen::kProducerThreads : 0);
   const std::int64_t query_blocks = sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows);
   const std::int64_t key_blocks = sizes.batch * sizes.kv_heads * count_tiles(sizes.kv_length, rows);
@@ -203,23 +201,18 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   for (const BackwardPass& pass : plan.passes)
     (pass.owns_keys ? blocks_of_keys : blocks_of_queries) += pass.owns_keys ? key_blocks : query_blocks;
   const std::int64_t all_q_tiles = sizes.batch * sizes.heads * count_tiles(sizes.q_length, plan.tile.block_q);
-  const bool adds_to_queries = codegen::adds_to_queries(plan);
 
   LaunchPlan launch;
   StepWriter steps(launch);
   const StepSize size{.threads = threads, .shared_bytes = plan.shared_bytes};
-  if (is_hopper) {
-    const int rows_of_statistics = codegen::statistics_rows(config.head_dim_v);
-    steps.add(KernelRole::statistics, sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows_of_statistics),
-              kRowKernel);
-    steps.add(KernelRole::attention, blocks_of_keys, size);
-    steps.add(KernelRole::attention, blocks_of_queries, size, blocks_of_keys);
-  } else {
-    steps.add(KernelRole::attention, blocks_of_keys + blocks_of_queries, size);
-  }
-  if (adds_to_queries) {
-    constexpr int kTiles = codegen::kRowKernelThreads / kWarpgroupThreads;  // at a time
-    steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, kTiles), kRowKernel);
+  const int rows_of_statistics = codegen::statistics_rows(config.head_dim_v);
+  steps.add(KernelRole::statistics, sizes.batch * sizes.heads * count_tiles(sizes.q_length, rows_of_statistics),
+            kRowKernel);
+  steps.add(KernelRole::attention, blocks_of_keys, size);
+  steps.add(KernelRole::attention, blocks_of_queries, size, blocks_of_keys);
+  if (codegen::adds_to_queries(plan)) {
+    const int threads_of_tile = 2 * plan.tile.block_q;  // a warp for 16 queries
+    steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile), kRowKernel);
   }
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
@@ -235,7 +228,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   std::vector<BiasStrides> gradient_strides;
   for (const InputSpec& input : plan.input_gradients)
     gradient_strides.push_back(append_input_gradient(parameters, input, config, arguments, sizes, device));
-  if (is_hopper) append_workspace(launch, parameters, plan, workspace_layout(plan, gradient_strides, sizes));
+  append_workspace(launch, parameters, workspace_layout(plan, gradient_strides, sizes));
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(
       codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),

@@ -20,8 +20,7 @@ std::size_t device_count(const Driver& driver) {
 /// By role; null where the source of the plan has no such kernel.
 std::array<const char*, kKernelRoles> kernel_names(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
-  const bool has_statistics = config.direction == Direction::backward && plan.main_loop == MainLoop::hopper;
-  return {kernel_name(config.direction), has_statistics ? kStatisticsKernelName : nullptr,
+  return {kernel_name(config.direction), config.direction == Direction::backward ? kStatisticsKernelName : nullptr,
           codegen::adds_to_queries(plan) ? kQuerySumsKernelName : nullptr};
 }
 

@@ -69,7 +69,10 @@ struct Tile {
   bool query_in_registers = false;    ///< read once, instead of from shared memory at each step
   int allowed_spill_bytes = 0;        ///< a thread; addresses that are read back once a step, where that is faster
   std::string reason{};
-  int columns_at_once = 0;  ///< of a backward pass: columns of a tile whose scores a warp holds
+
+  // Of a backward pass.
+  int columns_at_once = 0;  ///< of a tile, whose scores a warp holds
+  int rows_a_warp = 16;     ///< where these take fewer warps than there are, several share rows
 
   // Of the main loop for Hopper.
   int stages = 1;                    ///< tiles of keys under way

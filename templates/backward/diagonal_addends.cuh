@@ -6,6 +6,7 @@
 // lays the addends of its 16 rows out in shared memory; each lane then sums up some of the diagonals.
 struct DiagonalAddends {
   static constexpr int kRows = 16;
+  static_assert(kRowTiles == 1, "a warp has as many");
   static constexpr int kPitch = kColumnsAtOnce + 8;  // two columns a lane in different banks
 
   alignas(8) float values[kWarps][kRows][kPitch];

@@ -1,19 +1,23 @@
 #pragma once
 
-#include "backward/key_rows.cuh"
 #include "backward/products.cuh"
+#include "backward/query_column.cuh"
+#include "backward/query_walk.cuh"
 #include "backward/storage.cuh"
 #include "backward/write_rows.cuh"
 
-// What belongs to kBlock keys of one key head: walks over the queries that see them, of all heads that share it. Rows
-// are keys here and columns are queries: the matrix of scores is transposed.
+// What belongs to kBlockK keys of one key head, and what they add to their queries: walks over the queries that see
+// them, of all heads that share it. Rows are keys here and columns are queries: the matrix of scores is transposed.
 template <bool WritesKeys, bool WritesValues, bool WritesInputs>
 struct KeyPass {
+  static constexpr bool kNeedsGradients = WritesKeys || WritesInputs || Shares::kExist;
+
   const Parameters& p;
   SharedStorage& shared;
   KeyRows keys;
-  Accumulator<kHeadDim> d_k;   // in units of the softmax scale
-  Accumulator<kHeadDimV> d_v;  // in units of the probabilities
+  Shares shares;
+  RowSums<kHeadDim> d_k;   // in units of the softmax scale
+  RowSums<kHeadDimV> d_v;  // in units of the probabilities
 
   __device__ KeyPass(const Parameters& parameters, SharedStorage& storage, int index)
       : p(parameters), shared(storage), keys(parameters, index) {
@@ -32,22 +36,22 @@ struct KeyPass {
     KeyFactorGradients factor_gradients;
   };
 
-  __device__ __forceinline__ void differentiate_scores(Scores& scores, Scores& gradients, HeadState& state,
-                                                       const Block& block, int first, bool masks) {
+  __device__ __forceinline__ void differentiate_scores(RowScores& scores, RowScores& gradients, HeadState& state,
+                                                       const Block& block, int stage, int first, bool masks) {
 #pragma unroll
     for (int n = 0; n < kColumnsAtOnce / 8; ++n)
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
         const int column = first + column_of_tile(n) + c;
         const int q_index = min(block.q_start + column, p.q_length - 1);
-        const QueryTerms query = shared.query_terms.load(column);
-        const QueryShifts shifts = shared.query_shifts.load(column);
-        const HiddenColumns hidden = shared.hidden_keys.load(column);
+        const QueryTerms query = shared.query_terms[stage].load(column);
+        const QueryShifts shifts = shared.query_shifts[stage].load(column);
+        const HiddenColumns hidden = shared.hidden_keys[stage].load(column);
 #pragma unroll
         for (int slot = 0; slot < kRowSlots; ++slot) {
           const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
-          float& probability = scores[n][2 * slot + c];
-          float& gradient = gradients[n][2 * slot + c];
+          float& probability = scores[slot / 2][n][slot % 2 * 2 + c];
+          float& gradient = gradients[slot / 2][n][slot % 2 * 2 + c];
           const float bias = score_bias(p, block, state.head, query, state.terms[slot], q_index, kv_index);
           probability = probability_of(probability, shifts.exponent, state.shifts[slot], bias, p.softmax_scale);
           gradient = gradient_of(gradient, probability, shifts.gradient);
@@ -59,82 +63,113 @@ struct KeyPass {
       }
   }
 
-  __device__ __forceinline__ void visit(const Block& block, HeadState& state) {
-    __syncthreads();
-    shared.columns.load_queries(p, block.batch, block.head, block.q_start);
-    shared.columns.factors.load_queries(p, block.batch, block.head, block.q_start);
+  __device__ __forceinline__ void start_copies(const Block& block, int stage) {
+    shared.columns[stage].load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
-    for (int column = static_cast<int>(threadIdx.x); column < kBlock; column += kThreads) {
-      const bool exists = block.q_start + column < block.q_end;
-      const int q_index = min(block.q_start + column, p.q_length - 1);
-      const QueryStatistics statistics = query_statistics(p, block.batch, block.head, q_index);
-      shared.query_terms.store(column, query_terms(p, block, q_index));
-      shared.query_shifts.store(column,
-                                {exponent_shift(statistics, query_bias(p, block, state.head, q_index, keys.kv_start)),
-                                 gradient_shift(statistics)});
-      shared.hidden_keys.store(column, exists ? HiddenColumns(p, block, q_index, keys.kv_start) : HiddenColumns());
-    }
-    wait_for_copies();
-    __syncthreads();
-    const bool masks = block.q_end - block.q_start < kBlock || block.masks(keys.kv_start);
+  }
+  __device__ __forceinline__ QueryColumn describe_column(const Block& block, const HeadState& state) const {
+    if (threadIdx.x >= kBlockQ) return {};
+    return QueryColumn(p, block, state.head, static_cast<int>(threadIdx.x), keys.kv_start);
+  }
+  __device__ __forceinline__ void store_column(const QueryColumn& described, int stage) {
+    const int column = static_cast<int>(threadIdx.x);
+    if (column >= kBlockQ) return;
+    shared.query_terms[stage].store(column, described.terms);
+    shared.query_shifts[stage].store(column, described.shifts);
+    shared.hidden_keys[stage].store(column, described.hidden);
+  }
+
+  // What a warp finds of its own scores.
+  __device__ __forceinline__ void multiply(HeadState& state, const Block& block, int stage) {
+    constexpr int kColumns = kBlockQ / kColumnGroups;
+    const TokenTile<kBlockQ>& columns = shared.columns[stage];
+    const bool masks = block.q_end - block.q_start < kBlockQ || block.masks(keys.kv_start);
 #pragma unroll 1
-    for (int first = 0; first < kBlock; first += kColumnsAtOnce) {
-      Scores scores;
-      Scores gradients;
+    for (int i = 0; i < kColumns; i += kColumnsAtOnce) {
+      const int first = column_group() * kColumns + i;
+      RowScores scores;
+      RowScores gradients;
       clear(scores);
       clear(gradients);
-      multiply_factors(scores, p, shared.rows.factors, shared.columns.factors, first);
-      multiply_rows(scores, shared.rows.x, shared.columns.x, first);
-      if constexpr (WritesKeys || WritesInputs) multiply_rows(gradients, shared.rows.y, shared.columns.y, first);
-      differentiate_scores(scores, gradients, state, block, first, masks);
-      if constexpr (WritesInputs) state.factor_gradients.add(gradients, shared.columns.factors, first);
-      if constexpr (WritesValues) multiply_columns<kHeadDimV>(d_v, scores, shared.columns.y, first);
-      if constexpr (WritesKeys) multiply_columns<kHeadDim>(d_k, gradients, shared.columns.x, first);
+      multiply_factors(scores, p, shared.rows.factors, columns.factors, first);
+      multiply_rows(scores, shared.rows.x, columns.x, first);
+      if constexpr (kNeedsGradients) multiply_rows(gradients, shared.rows.y, columns.y, first);
+      differentiate_scores(scores, gradients, state, block, stage, first, masks);
+      Shares::hand_over(shared.exchange, scores, gradients, first);
+      if constexpr (WritesInputs) state.factor_gradients.add(gradients, columns.factors, first);
+      if constexpr (kColumnGroups == 1 && WritesValues) multiply_columns<kHeadDimV>(d_v, scores, columns.y, first);
+      if constexpr (kColumnGroups == 1 && WritesKeys) multiply_columns<kHeadDim>(d_k, gradients, columns.x, first);
     }
+  }
+
+  // A tile of queries, and the start of the next.
+  __device__ __forceinline__ void visit(HeadState& state, const QueryWalk& walk, const QueryWalk& next, int stage) {
+    const int next_stage = stage_behind(stage);
+    wait_for_copies();
+    __syncthreads();  // of all threads, and no one reads the tile before
+    if (kStages > 1 && next.has_tile()) start_copies(next.block, next_stage);
+    multiply(state, walk.block, stage);
+    if (kStages == 1 || Shares::kExist) __syncthreads();  // all have handed over
+    Shares::add_to_keys<WritesKeys, WritesValues>(d_k, d_v, shared.exchange, shared.columns[stage]);
+    if (kStages == 1 && next.has_tile()) {
+      if (kColumnGroups > 1) __syncthreads();  // all have read the tile
+      start_copies(next.block, next_stage);
+    }
+    QueryColumn column;
+    if (next.has_tile()) column = describe_column(next.block, state);
+    shares.add_to_sums(p, shared.exchange, shared.rows, walk.tile);
+    if (next.has_tile()) store_column(column, next_stage);
   }
 
   __device__ __forceinline__ void visit_head(int head) {
+    QueryWalk walk(p, keys, head);
     HeadState state;
-    __syncthreads();
+    state.head = head_terms(p, walk.block);
+#pragma unroll
+    for (int slot = 0; slot < kRowSlots; ++slot) {
+      const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
+      state.terms[slot] = key_terms(p, walk.block, kv_index);
+      state.shifts[slot] = key_shift(key_bias(p, walk.block, state.head, kv_index, keys.kv_start));
+    }
+    shares.begin(p, keys.batch, head);
+    __syncthreads();  // no one reads what belongs to the head before
     shared.rows.factors.load_keys(p, keys.batch, head, keys.kv_start);
     commit_copies();
-#pragma unroll 1
-    for (int tile = 0; tile < p.q_tiles; ++tile) {
-      const Block block(p, (keys.batch * p.heads + head) * p.q_tiles + tile);
-      if (tile == 0) {
-        state.head = head_terms(p, block);
-#pragma unroll
-        for (int slot = 0; slot < kRowSlots; ++slot) {
-          const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
-          state.terms[slot] = key_terms(p, block, kv_index);
-          state.shifts[slot] = key_shift(key_bias(p, block, state.head, kv_index, keys.kv_start));
-        }
-      }
-      if (block.kv_begin < keys.kv_end && keys.kv_start < block.kv_end) visit(block, state);
-      if (WritesInputs && tile == p.q_tiles - 1)
-#pragma unroll
-        for (int slot = 0; slot < kRowSlots; ++slot)
-          state.gradients[slot].write(p, block, kv_index_of(slot), kv_index_of(slot) < keys.kv_end);
+    if (walk.has_tile()) {
+      start_copies(walk.block, 0);
+      store_column(describe_column(walk.block, state), 0);
     }
-    if constexpr (WritesInputs) state.factor_gradients.write(p, keys.batch, head, keys.kv_start, keys.kv_end);
+#pragma unroll 1
+    for (int stage = 0; walk.has_tile(); stage = stage_behind(stage)) {
+      QueryWalk next = walk;
+      next.advance();
+      visit(state, walk, next, stage);
+      walk.take(next);
+    }
+    if constexpr (WritesInputs) {
+#pragma unroll
+      for (int slot = 0; slot < kRowSlots; ++slot)
+        state.gradients[slot].write(p, walk.block, kv_index_of(slot), kv_index_of(slot) < keys.kv_end);
+      state.factor_gradients.write(p, keys.batch, head, keys.kv_start, keys.kv_end);
+    }
   }
 
   __device__ __forceinline__ void run() {
-    shared.rows.clear_padding();
-    shared.columns.clear_padding();
+    shared.clear_padding();
     shared.rows.load_keys(p, keys.batch, keys.kv_head, keys.kv_start);
     commit_copies();
-    for (int i = 0; i < p.heads_per_kv_head; ++i) visit_head(keys.kv_head * p.heads_per_kv_head + i);
+    const int heads = p.q_length > 0 ? p.heads_per_kv_head : 0;
+    for (int i = 0; i < heads; ++i) visit_head(keys.kv_head * p.heads_per_kv_head + i);
     wait_for_copies();  // of keys that nobody sees
     __syncthreads();
     const int rows = keys.kv_end - keys.kv_start;
     if constexpr (WritesKeys)
-      write_rows<kHeadDim>(
+      write_rows(
           shared.rows.x, d_k, p.softmax_scale,
           p.d_k + keys.batch * p.d_k_batch_stride + keys.kv_head * p.d_k_head_stride + keys.kv_start * p.d_k_row_stride,
           p.d_k_row_stride, rows);
     if constexpr (WritesValues)
-      write_rows<kHeadDimV>(
+      write_rows(
           shared.rows.y, d_v, kShiftBack,
           p.d_v + keys.batch * p.d_v_batch_stride + keys.kv_head * p.d_v_head_stride + keys.kv_start * p.d_v_row_stride,
           p.d_v_row_stride, rows);

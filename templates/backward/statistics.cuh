@@ -24,12 +24,3 @@ __device__ __forceinline__ float log_sum_exp_of(const Parameters& p, int batch, 
       p.log_sum_exp[batch * p.log_sum_exp_batch_stride + head * p.log_sum_exp_head_stride + q_index];
   return log_sum_exp == -kInfinity ? kInfinity : log_sum_exp;
 }
-__device__ __forceinline__ QueryStatistics query_statistics(const Parameters& p, int batch, int head, int q_index) {
-  const u16* out = p.out + batch * p.out_batch_stride + head * p.out_head_stride + q_index * p.out_row_stride;
-  const u16* d_out = p.d_out + batch * p.d_out_batch_stride + head * p.d_out_head_stride + q_index * p.d_out_row_stride;
-  float mean = 0.0f;
-  for (int column = 0; column < kHeadDimV; column += 8)
-    mean += product_of_chunks(*reinterpret_cast<const uint4*>(out + column),
-                              *reinterpret_cast<const uint4*>(d_out + column));
-  return {log_sum_exp_of(p, batch, head, q_index), mean};
-}

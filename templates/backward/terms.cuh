@@ -8,7 +8,7 @@ template <class Terms>
 struct ColumnTerms {
   static constexpr int kWords = sizeof(Terms) / 4;
 
-  alignas(8) u32 words[kWords][kBlock];  // two columns are read at once
+  alignas(8) u32 words[kWords][kBlockQ];  // two columns are read at once
 
   __device__ __forceinline__ void store(int column, const Terms& terms) {
     u32 parts[kWords];

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backward/hopper/passes.cuh"
-#include "backward/hopper/statistics_kernel.cuh"
+#include "backward/statistics_kernel.cuh"
 
 // The gradients of softmax(scale q k^T + bias) v. Each thread block owns the rows of some queries, or of some keys, and
 // recomputes the probabilities that it needs. Launched once for each side, with first_block where that begins.

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "backward/factor_sums.cuh"
 #include "backward/hopper/factor_gradient.cuh"
-#include "backward/hopper/query_sums.cuh"
+#include "backward/hopper/query_share.cuh"
 
 // A sample of what the generator writes in this file's place: the low-rank terms of a bias that has none.
 
@@ -27,11 +28,6 @@ struct QueryFactorGradients {
   __device__ void write(const Parameters&, int /*batch*/, int /*head*/, int /*start*/, int /*end*/) const {}
 };
 using KeyFactorGradients = QueryFactorGradients;
-// Where sums of a head begin: its first tile of queries among all.
-struct FirstFactorTiles {
-  FirstFactorTiles() = default;
-  __device__ FirstFactorTiles(const Parameters&, int /*batch*/, int /*head*/) {}
-};
 // What some keys add to those of queries, and to the gradients of these.
 struct QueryFactorShares {
   __device__ void pin_sums() {}
@@ -39,6 +35,5 @@ struct QueryFactorShares {
                       const SwizzledTile<kBlock, kHeadDim>& keys, const Factors&, bool accumulate) {
     add_query_share<kHeadDim>(d_q, gradients, keys, accumulate);
   }
-  __device__ void add_to_sums(const Parameters&, const FirstFactorTiles&, int /*tile*/) const {}
-  static __device__ void store(const Parameters&) {}
+  __device__ void add_to_sums(const Parameters&, const FirstFactorTiles&, int /*tile*/, int /*part*/) const {}
 };

@@ -2,7 +2,7 @@
 
 #include "backward/hopper/key_pass.cuh"
 #include "backward/hopper/query_pass.cuh"
-#include "backward/hopper/query_sums_kernel.cuh"
+#include "backward/query_sums_kernel.cuh"
 #include "backward/hopper/run_roles.cuh"
 
 // A sample of what the generator writes in this file's place: the kinds of work, one behind the other in the grid.

@@ -7,6 +7,10 @@
 
 constexpr int kWarpgroups = kThreads / kWarpgroupThreads;  // that compute
 
+// Rows of a warpgroup, and columns of a tile.
+constexpr int kBlock = kBlockQ;
+static_assert(kBlockQ == kBlockK, "both sides take turns at being rows and columns");
+
 // Scores += rows columns^T, or scores = rows columns^T by the first of all; of a tile of rows and one of columns.
 template <int Depth, int StripColumns>
 __device__ __forceinline__ void multiply_rows(Scores& scores, const SwizzledTile<kBlock, Depth, StripColumns>& rows,

@@ -2,7 +2,7 @@
 
 #include "backward/hopper/query_side.cuh"
 #include "backward/hopper/store_rows.cuh"
-#include "backward/hopper/stored_statistics.cuh"
+#include "backward/stored_statistics.cuh"
 #include "backward/hopper/walk.cuh"
 
 // What belongs to a warpgroup's queries.

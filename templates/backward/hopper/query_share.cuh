@@ -1,18 +1,12 @@
 #pragma once
 
+#include "backward/column_shares.cuh"
 #include "backward/hopper/exchange.cuh"
 
-// What the keys of a thread block add to sums over all keys, for each query of a tile: score gradients times columns of
-// the keys. Where registers have room, each of two warpgroups has all columns of every second tile, else half of the
-// columns of each: narrow products wait for shared memory, as each reads the gradients anew.
-constexpr int kShareTiles = kSharesByTiles ? kWarpgroups : 1;
-
-__host__ __device__ constexpr int query_share_columns(int columns) {
-  if (kSharesByTiles) return round_up(columns, 8);
-  return columns > 64 ? 64 : round_up(columns, 16) / 2;
-}
-template <int Columns>
-using QueryShare = float[query_share_columns(Columns) / 8][4];
+// Score gradients times columns of the keys. Where registers have room, each of two warpgroups has all columns of every
+// second tile, else half of the columns of each: narrow products wait for shared memory, as each reads the gradients
+// anew.
+constexpr int kShareTiles = kWarpgroups / kColumnShares;
 
 // Of the keys of one warpgroup, by each; the first begins anew.
 template <int Columns>
@@ -21,7 +15,7 @@ __device__ __forceinline__ void add_query_share(QueryShare<Columns>& share, cons
   using Keys = SwizzledTile<kBlock, Columns>;
   const unsigned long long a = gradients.descriptor();
   unsigned long long b = keys.descriptor();
-  if constexpr (!kSharesByTiles) b += uniform_warpgroup() * Keys::column_step(query_share_columns(Columns));
+  if constexpr (kColumnShares > 1) b += uniform_warpgroup() * Keys::column_step(query_share_columns(Columns));
 #pragma unroll
   for (int row = 0; row < kBlock; row += 16)
     multiply_transposed(share, a + GradientTile::row_step(row), b + Keys::row_step(row), accumulate || row != 0);

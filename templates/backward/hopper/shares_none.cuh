@@ -8,6 +8,4 @@ struct Shares {
   struct Storage {
     __device__ void init() {}
   };
-
-  static __device__ void clear_sums(const Parameters&) {}
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "backward/hopper/query_sums.cuh"
+#include "backward/factor_sums.cuh"
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/token_tile.cuh"
 #include "hopper/barrier.cuh"
@@ -37,12 +37,6 @@ struct Shares {
   int tile = -1;         // that of this warpgroup in the group, ...
   int tile_before = -1;  // ... and in the group before; none where negative
   LeftOperand packed;
-
-  static __device__ __forceinline__ void clear_sums(const Parameters& p) {
-    float4* fours = reinterpret_cast<float4*>(p.workspace + p.d_q_sums);
-    const i64 count = (p.sums_end - p.d_q_sums) / 4;
-    for (i64 i = thread_of_grid(); i < count; i += threads_of_grid()) fours[i] = {};
-  }
 
   // The walk of a head begins.
   __device__ __forceinline__ void begin(const Parameters& p, int batch, int head) {
@@ -92,7 +86,8 @@ struct Shares {
   }
   __device__ __forceinline__ void add_to_sums(const QueryShares& share, const Parameters& p) const {
     if (tile_before < 0) return;
-    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, share.d_q);
-    share.factors.add_to_sums(p, first_factor_tiles, tile_before);
+    const int part = kColumnShares == 1 ? 0 : uniform_warpgroup();
+    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, part, share.d_q);
+    share.factors.add_to_sums(p, first_factor_tiles, tile_before, part);
   }
 };

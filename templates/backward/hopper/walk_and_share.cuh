@@ -19,7 +19,7 @@ __device__ __forceinline__ void wait_for_first() { asm volatile("bar.sync 6, %0;
 __device__ __forceinline__ void let_second_go_on() { asm volatile("bar.arrive 6, %0;" ::"n"(kThreads) : "memory"); }
 
 // Whether registers have room for the share of dq beside the next gradients of probabilities, or only before these.
-constexpr bool kShareBesideGradients = kSharesByTiles || query_share_columns(kHeadDim) < kColumnsAtOnce;
+constexpr bool kShareBesideGradients = kColumnShares == 1 || query_share_columns(kHeadDim) < kColumnsAtOnce;
 
 // The way of a warpgroup's keys along the queries of a walk that has some, where both warpgroups together add to the
 // gradients of queries. The tensor cores have dv to do while gradients of scores are found, and dk and the gradients of

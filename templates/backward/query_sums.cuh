@@ -1,27 +1,43 @@
 #pragma once
 
+#include "backward/column_shares.cuh"
 #include "backward/gradient.cuh"
-#include "backward/hopper/query_share.cuh"
-#include "backward/hopper/row_kernels.cuh"
+#include "backward/row_kernels.cuh"
 #include "block.cuh"
 
 // The shares of all keys are added up in f32 and as they lie in registers: a tile of queries after the other, the
-// shares of a tile behind each other, four elements of each thread of a warpgroup. A thread has two neighbouring
-// columns of two rows of each 16x8 block.
+// shares of a tile behind each other, and of these one block of eight columns after the other. Of a block each thread
+// has two neighbouring columns of two rows: four numbers.
+struct SumsOfThread {
+  static __device__ __forceinline__ void add(float* block, int thread, const float (&addends)[4]) {
+    if constexpr (kAddsFours) {
+      asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(block + 4 * thread),
+                   "f"(addends[0]), "f"(addends[1]), "f"(addends[2]), "f"(addends[3]));
+    } else {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) atomicAdd(block + e * kShareThreads + thread, addends[e]);
+    }
+  }
+  static __device__ __forceinline__ float4 load(const float* block, int thread) {
+    if constexpr (kAddsFours) return reinterpret_cast<const float4*>(block)[thread];
+    return {block[thread], block[kShareThreads + thread], block[2 * kShareThreads + thread],
+            block[3 * kShareThreads + thread]};
+  }
+};
+
 template <int Columns>
 struct QuerySums {
-  static constexpr int kShares = kWarpgroups / kShareTiles;  // of a tile
-  static constexpr int kShare = kBlock * query_share_columns(Columns);
-  static constexpr int kTile = kShares * kShare;
+  static constexpr int kBlockSize = 4 * kShareThreads;
+  static constexpr int kBlocksOfShare = query_share_columns(Columns) / 8;
+  static constexpr int kBlocks = kColumnShares * kBlocksOfShare;
+  static constexpr int kTile = kBlocks * kBlockSize;
 
-  static __device__ __forceinline__ void add(float* sums, int tile, const QueryShare<Columns>& share) {
-    int place = tile * kShares;
-    if constexpr (kShares > 1) place += uniform_warpgroup();
-    float* to = sums + i64{place} * kShare + threadIdx.x % kWarpgroupThreads * 4;
+  // One of the shares of a tile.
+  static __device__ __forceinline__ void add(float* sums, int tile, int part, const QueryShare<Columns>& share) {
+    float* block = sums + (i64{tile} * kColumnShares + part) * (kBlocksOfShare * kBlockSize);
 #pragma unroll
-    for (int n = 0; n < query_share_columns(Columns) / 8; ++n)
-      asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to + n * kWarpgroupThreads * 4),
-                   "f"(share[n][0]), "f"(share[n][1]), "f"(share[n][2]), "f"(share[n][3]));
+    for (int n = 0; n < kBlocksOfShare; ++n)
+      SumsOfThread::add(block + n * kBlockSize, static_cast<int>(threadIdx.x) % kShareThreads, share[n]);
   }
 };
 
@@ -30,17 +46,16 @@ struct QuerySums {
 template <int Columns>
 struct QuerySumsChunk {
   using Sums = QuerySums<Columns>;
-  static constexpr int kBlocks = Sums::kTile / kBlock / 8;  // of eight columns
-  static constexpr int kPairs = (kBlocks + 1) / 2;
+  static constexpr int kPairs = (Sums::kBlocks + 1) / 2;
 
   int row, column;  // of the tile
   float sums[8];
 
-  // Of a pair of blocks, by a thread of a warpgroup.
+  // Of a pair of blocks, by one of kShareThreads.
   __device__ __forceinline__ QuerySumsChunk(const float* tile, int pair, int thread) {
-    const float4* from = reinterpret_cast<const float4*>(tile) + thread;
-    const float4 first = from[2 * pair * kWarpgroupThreads];
-    const float4 second = 2 * pair + 1 < kBlocks ? from[(2 * pair + 1) * kWarpgroupThreads] : float4{};
+    const float* block = tile + 2 * pair * Sums::kBlockSize;
+    const float4 first = SumsOfThread::load(block, thread);
+    const float4 second = 2 * pair + 1 < Sums::kBlocks ? SumsOfThread::load(block + Sums::kBlockSize, thread) : float4{};
     const float pieces[4][2] = {{first.x, first.y}, {first.z, first.w}, {second.x, second.y}, {second.z, second.w}};
     transpose(pieces, thread % 4);
     row = thread / 32 * 16 + thread % 2 * 8 + thread % 32 / 4;
@@ -74,25 +89,23 @@ struct QuerySumsChunk {
   }
 };
 
-__device__ __forceinline__ i64 thread_of_grid() { return i64{blockIdx.x} * blockDim.x + threadIdx.x; }
-__device__ __forceinline__ i64 threads_of_grid() { return i64{gridDim.x} * blockDim.x; }
-
-// Each warpgroup of the grid has some of the tiles of sums, of one after the other.
-constexpr int kWarpgroupsOfRowKernel = kRowKernelThreads / kWarpgroupThreads;
-__device__ __forceinline__ int warpgroup_of_grid() {
-  return static_cast<int>(blockIdx.x) * kWarpgroupsOfRowKernel + warpgroup();
+// Groups of kShareThreads of the grid have some of the tiles of sums each, one after the other.
+constexpr int kGroupsOfBlock = kRowKernelThreads / kShareThreads;
+__device__ __forceinline__ int group_of_grid() {
+  return static_cast<int>(blockIdx.x) * kGroupsOfBlock + static_cast<int>(threadIdx.x) / kShareThreads;
 }
-__device__ __forceinline__ int warpgroups_of_grid() { return static_cast<int>(gridDim.x) * kWarpgroupsOfRowKernel; }
+__device__ __forceinline__ int groups_of_grid() { return static_cast<int>(gridDim.x) * kGroupsOfBlock; }
+__device__ __forceinline__ int thread_of_group() { return static_cast<int>(threadIdx.x) % kShareThreads; }
 
 __device__ __forceinline__ void store_d_q(const Parameters& p) {
   using Chunk = QuerySumsChunk<kHeadDim>;
-  for (int tile = warpgroup_of_grid(); tile < p.all_q_tiles; tile += warpgroups_of_grid()) {
+  for (int tile = group_of_grid(); tile < p.all_q_tiles; tile += groups_of_grid()) {
     const BlockRows block(p, static_cast<u32>(tile));
     const float* all = p.workspace + p.d_q_sums + i64{tile} * QuerySums<kHeadDim>::kTile;
     u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride;
 #pragma unroll
     for (int pair = 0; pair < Chunk::kPairs; ++pair) {
-      const Chunk chunk(all, pair, static_cast<int>(threadIdx.x) % kWarpgroupThreads);
+      const Chunk chunk(all, pair, thread_of_group());
       const int row = block.q_start + chunk.row;
       if (row >= block.q_end || chunk.column >= kHeadDim) continue;
       u32 packed[4];
@@ -122,14 +135,14 @@ __device__ __forceinline__ void store_factor_gradient(const Parameters& p, i64 f
                                                       const Gradient& gradient) {
   using Chunk = QuerySumsChunk<Rank>;
   const int tiles = static_cast<int>((end - first) / QuerySums<Rank>::kTile);
-  for (int tile = warpgroup_of_grid(); tile < tiles; tile += warpgroups_of_grid()) {
+  for (int tile = group_of_grid(); tile < tiles; tile += groups_of_grid()) {
     const FactorHeads factors(p, gradient);
     const int head = tile / p.q_tiles;
     const BlockRows block(p, head / factors.heads, head % factors.heads, tile % p.q_tiles);
 #pragma unroll
     for (int pair = 0; pair < Chunk::kPairs; ++pair) {
       const Chunk chunk(p.workspace + first + i64{tile} * QuerySums<Rank>::kTile, pair,
-                        static_cast<int>(threadIdx.x) % kWarpgroupThreads);
+                        thread_of_group());
       const int row = block.q_start + chunk.row;
       if (row < block.q_end) gradient.store<Rank>(block.batch, block.head, row, chunk.column, chunk.sums);
     }

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "backward/hopper/row_kernels.cuh"
-#include "backward/hopper/shares.cuh"
-#include "backward/hopper/stored_statistics.cuh"
+#include "backward/row_kernels.cuh"
+#include "backward/stored_statistics.cuh"
 #include "load_tile.cuh"
 
 // Some lanes share a row, a chunk of 16 bytes each.
@@ -39,5 +38,5 @@ extern "C" __global__ void __launch_bounds__(kRowKernelThreads)
     if (q_index < p.q_length && column == 0)
       *StoredStatistics::of_row(p, batch, head, q_index) = {log_sum_exp_of(p, batch, head, q_index), means[step]};
   }
-  Shares::clear_sums(p);
+  clear_sums(p);
 }
