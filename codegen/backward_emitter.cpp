@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "codegen/backward_bias_emitter.hpp"
 #include "codegen/backward_planner.hpp"
@@ -58,7 +57,7 @@ std::string choices_of_shares(const KernelPlan& plan) {
       "constexpr int kColumnShares = {};  // of what keys add to queries\n"
       "constexpr int kShareStrip = {};  // where the second of many columns may begin, in columns\n"
       "constexpr bool kAddsFours = {};  // to numbers in global memory, at a time\n",
-      column_shares(plan).count, column_shares(plan).strip, plan.config.arch.compute_capability >= 90 && !std::getenv("FB_SCALAR"));
+      column_shares(plan).count, column_shares(plan).strip, plan.config.arch.compute_capability >= 90);
   if (!is_hopper(plan)) return text;
   const KeptInRegisters kept = kept_in_registers(plan);
   return text + fmt::format(
@@ -72,9 +71,9 @@ std::string constants(const KernelPlan& plan) {
   text += size_constants(plan);
   text += fmt::format(
       "constexpr int kRowsOwned = {};  // by a thread block\n"
-      "constexpr int kRowTiles = {};  // of 16 rows a warp\n"
+      "constexpr int kRowsOfWarp = {};\n"
       "constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n",
-      rows_owned(plan), plan.tile.rows_a_warp / 16, plan.tile.columns_at_once);
+      rows_owned(plan), plan.tile.rows_a_warp, plan.tile.columns_at_once);
   text += choices_of_shares(plan);
   if (is_hopper(plan))
     text += hopper_constants(plan, kRegistersOfRoles);

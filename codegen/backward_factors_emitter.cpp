@@ -37,9 +37,7 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
     texts.load_keys += load(factors_[i].k_input, "kv_length");
     texts.multiply += fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, first);\n", i);
   }
-  if (!factors_.empty())
-    texts.multiply +=
-        "scale(scores, p.inverse_softmax_scale);\n";
+  if (!factors_.empty()) texts.multiply += "scale(scores, p.inverse_softmax_scale);\n";
   const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
     std::string members;
     std::string add;
@@ -50,20 +48,21 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
       add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
       write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
     }
-    return gradients_text(type, members, "", "const RowScores& gradients, const Factors<kBlockQ>& columns, int first", add,
-                          write);
+    return gradients_text(type, members, "", "const RowScores& gradients, const Factors<kBlockQ>& columns, int first",
+                          add, write);
   };
   constexpr const char* kLoad = "(const Parameters& p, int batch, int head, int start)";
   std::string shares;
   for (std::size_t i = 0; i < factors_.size() && keys_add_to_queries; ++i)
     if (is_wanted(factors_[i].q_input))
-      shares += fmt::format("add_query_share(p.workspace + p.{1}_sums, first.factors{0} + tile, gradients, keys.factors{0});\n",
-                            i, factors_[i].q_input);
-  const std::string add_shares =
-      fmt::format("// What keys add to the gradients of queries' factors.\n__device__ __forceinline__ void "
-                  "add_factor_shares(const Parameters& p, const FirstFactorTiles& first, int tile, const ScoreTile& "
-                  "gradients, const Factors<kBlockK>& keys) {{\n{}}}\n",
-                  shares);
+      shares += fmt::format(
+          "add_query_share(p.workspace + p.{1}_sums, first.factors{0} + tile, gradients, keys.factors{0});\n", i,
+          factors_[i].q_input);
+  const std::string add_shares = fmt::format(
+      "// What keys add to the gradients of queries' factors.\n__device__ __forceinline__ void "
+      "add_factor_shares(const Parameters& p, const FirstFactorTiles& first, int tile, const ScoreTile& "
+      "gradients, const Factors<kBlockK>& keys) {{\n{}}}\n",
+      shares);
   return fmt::format(
              "#include \"backward/bias.cuh\"\n#include \"backward/factor_gradient.cuh\"\n{}#include "
              "\"load_tile.cuh\"\n\n"
@@ -74,7 +73,8 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
              "__device__ __forceinline__ void multiply_factors(RowScores& scores, const Parameters& p, const "
              "Factors<kBlockK>& "
              "rows, const Factors<kBlockQ>& columns, int first) {{\n{}}}\n\n",
-             keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/query_share.cuh\"\n" : "",
+             keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/query_share.cuh\"\n"
+                                 : "",
              texts.members, texts.clear, kLoad, texts.load_queries, kLoad, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
          gradients("KeyFactorGradients", &FactorTerm::k_input) + (keys_add_to_queries ? add_shares : "");
@@ -93,10 +93,12 @@ std::string BackwardBias::emit_factor_sums() const {
   }
   return fmt::format(
       "#include \"backward/query_sums.cuh\"\n\n"
-      "// Where the sums of a head for its factors begin: its first tile of queries among all.\nstruct FirstFactorTiles "
+      "// Where the sums of a head for its factors begin: its first tile of queries among all.\nstruct "
+      "FirstFactorTiles "
       "{{\n{}\nFirstFactorTiles() = default;\n"
       "__device__ __forceinline__ FirstFactorTiles(const Parameters& p, int batch, int head) {{\n{}}}\n}};\n"
-      "// They become gradients.\n__device__ __forceinline__ void store_factor_gradients(const Parameters& p) {{\n{}}}\n",
+      "// They become gradients.\n__device__ __forceinline__ void store_factor_gradients(const Parameters& p) "
+      "{{\n{}}}\n",
       tiles, begin, store);
 }
 
@@ -138,8 +140,10 @@ std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
-             form.keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/hopper/query_share.cuh\"\n" : "", bytes, texts.members,
-             kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
+             form.keys_add_to_queries
+                 ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/hopper/query_share.cuh\"\n"
+                 : "",
+             bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
          gradients("KeyFactorGradients", &FactorTerm::k_input) +
          (form.keys_add_to_queries ? query_factor_shares(form) : "");
@@ -168,8 +172,9 @@ std::string BackwardBias::query_factor_shares(const HopperFactors& form) const {
     add += form.join_operands
                ? fmt::format("add_query_share<kHeadDim, {}>(d_q, factors{}, gradients, keys, accumulate);\n", rank, i)
                : fmt::format("add_query_share<{0}>(factors{1}, gradients, of_keys.factors{1}, accumulate);\n", rank, i);
-    add_to_sums += fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first.factors{2} + tile, part, factors{2});\n",
-                               rank, q_input, i);
+    add_to_sums +=
+        fmt::format("QuerySums<{0}>::add(p.workspace + p.{1}_sums, first.factors{2} + tile, part, factors{2});\n", rank,
+                    q_input, i);
   }
   return fmt::format(
       "// What some keys add to those of queries, and to the gradients of these.\nstruct QueryFactorShares {{\n{}\n"

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <cstdlib>
 #include <utility>
 
 #include "codegen/backward_bias_emitter.hpp"
@@ -112,8 +111,8 @@ bool can_join_factors(const AttentionConfig& config, const GradientNames& names,
          wants_gradient(config, factors.front().q_input) && wants_gradient(config, factors.front().k_input);
 }
 
-/// The gradients of keys and queries in one pass, which finds probabilities once: nothing where inputs of the bias need sums over the keys of each query that it does not make, or where the
-/// order of sums has to be the same each time.
+/// The gradients of keys and queries in one pass, which finds probabilities once: nothing where inputs of the bias need
+/// sums over the keys of each query that it does not make, or where the order of sums has to be the same each time.
 std::optional<BackwardPass> shared_pass(const KernelPlan& plan, const BackwardBias& bias) {
   const GradientNames names = gradient_names(plan.config);
   if (plan.config.deterministic || !names.q) return std::nullopt;
@@ -167,7 +166,6 @@ std::size_t tensor_map_bytes(const BackwardBias& bias) {
 /// Why the main loop is the portable one; nothing where it is that for Hopper.
 std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias) {
   const AttentionConfig& config = plan.config;
-  if (std::getenv("FB_PORTABLE")) return "experiment";
   if (config.arch.compute_capability != 90) return "the one for " + to_string(config.arch);
   if (std::max(config.head_dim, config.head_dim_v) > kMaxHopperHeadDim)
     return "in the one for Hopper the gradients of head dimensions above " + std::to_string(kMaxHopperHeadDim) +

@@ -1,8 +1,7 @@
 #include "codegen/backward_tiles.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <array>
 #include <string>
 
 #include "codegen/gradients.hpp"
@@ -17,8 +16,83 @@ namespace {
 constexpr int kSpillsOfManyColumns = 384;
 constexpr int kFewColumns = 128;
 
-/// Numbers that a thread keeps of the gradients of its rows, beside which scores find registers.
-constexpr int kMaxSums = 144;
+/// A tile for a pass of keys that adds to queries.
+struct Form {
+  int max_head_dim;
+  int max_sums;  ///< numbers that a thread keeps of the gradients of its keys, beside which scores find registers
+  Tile tile;
+};
+
+constexpr const char* kRowsOf32 =
+    "each warp keeps the gradients of 32 keys in registers, for which it reads queries once";
+constexpr const char* kRowsOf16 = "each warp keeps the gradients of 16 keys in registers";
+constexpr const char* kSharedRows =
+    "two warps share 32 keys, each with the gradients of half of the columns in registers";
+constexpr const char* kSharedRowsOf16 =
+    "two warps share 16 keys, each with the gradients of half of the columns in registers";
+
+/// The first that fits is taken. Measured on an H200, without factors where not said, in TFLOP/s (docs/performance.md):
+const std::array kForms = {
+    // D = 16: 133, two blocks 122.
+    Form{16,
+         48,
+         {.block_q = 64,
+          .block_k = 128,
+          .warps = 4,
+          .blocks_per_multiprocessor = 3,
+          .reason = kRowsOf32,
+          .columns_at_once = 32,
+          .rows_a_warp = 32,
+          .stages = 2}},
+    // D = 32: 244, three blocks 218 to 233, 16 keys a warp 195 to 200; 128 queries 246, but 139 instead of 146 at 576
+    // tokens.
+    Form{32,
+         128,
+         {.block_q = 64,
+          .block_k = 128,
+          .warps = 4,
+          .blocks_per_multiprocessor = 2,
+          .reason = kRowsOf32,
+          .columns_at_once = 32,
+          .rows_a_warp = 32,
+          .stages = 2}},
+    // D = 64: 255, two stages 252, 128 queries 241, 16 keys a warp 196 to 220; R = 16: 257 and 211 with two stages.
+    Form{64,
+         160,
+         {.block_q = 64,
+          .block_k = 128,
+          .warps = 4,
+          .blocks_per_multiprocessor = 2,
+          .reason = kRowsOf32,
+          .columns_at_once = 32,
+          .rows_a_warp = 32}},
+    Form{64, 160, {.block_q = 64, .block_k = 128, .warps = 8, .reason = kRowsOf16, .columns_at_once = 32, .stages = 2}},
+    // D = 128: 250, one stage 245, two blocks of 64 keys 248, 16 keys a warp 217 to 223.
+    Form{128,
+         160,
+         {.block_q = 64,
+          .block_k = 128,
+          .warps = 8,
+          .reason = kSharedRows,
+          .columns_at_once = 32,
+          .rows_a_warp = 32,
+          .stages = 2}},
+    Form{
+        128, 192, {.block_q = 64, .block_k = 128, .warps = 8, .reason = kRowsOf16, .columns_at_once = 16, .stages = 2}},
+    Form{128,
+         160,
+         {.block_q = 64,
+          .block_k = 64,
+          .warps = 4,
+          .reason = kSharedRows,
+          .columns_at_once = 32,
+          .rows_a_warp = 32,
+          .stages = 2}},
+    // D = 256: 214, D = 192: 210.
+    Form{256,
+         160,
+         {.block_q = 64, .block_k = 64, .warps = 8, .reason = kSharedRowsOf16, .columns_at_once = 32, .stages = 2}},
+};
 
 int sums_of_thread(const AttentionConfig& config, const BackwardBias& bias, const Tile& tile) {
   constexpr int kLanes = 32;
@@ -30,22 +104,24 @@ int sums_of_thread(const AttentionConfig& config, const BackwardBias& bias, cons
   return tile.rows_a_warp * columns / kLanes;
 }
 
-[[maybe_unused]] bool fits(const AttentionConfig& config, const BackwardBias& bias, const Tile& tile) {
-  return sums_of_thread(config, bias, tile) <= kMaxSums &&
-         tile.blocks_per_multiprocessor * backward_shared_bytes(config, tile, bias, true) <=
-             shared_bytes_limit(config.arch);
+bool fits_shared_memory(const AttentionConfig& config, const BackwardBias& bias, const Tile& tile) {
+  constexpr int kReserved = 1024;  // of each thread block
+  const int bytes = backward_shared_bytes(config, tile, bias, true) + kReserved;
+  return tile.blocks_per_multiprocessor * bytes <= shared_bytes_limit(config.arch) + kReserved;
 }
 
 }  // namespace
 
 std::optional<Tile> tile_of_shared_pass(const AttentionConfig& config, const BackwardBias& bias) {
-  if (const char* e = std::getenv("FB_TILE")) {
-    Tile tile{.allowed_spill_bytes = 4000, .reason = "experiment"};
-    std::sscanf(e, "%d,%d,%d,%d,%d,%d,%d", &tile.block_q, &tile.block_k, &tile.warps, &tile.stages,
-                &tile.blocks_per_multiprocessor, &tile.columns_at_once, &tile.rows_a_warp);
-    return tile;
+  for (const Form& form : kForms) {
+    if (std::max(config.head_dim, config.head_dim_v) > form.max_head_dim) continue;
+    if (sums_of_thread(config, bias, form.tile) > form.max_sums) continue;
+    Tile tile = form.tile;
+    tile.allowed_spill_bytes = kSpillsOfManyColumns;
+    for (; tile.stages > 0; --tile.stages)
+      if (fits_shared_memory(config, bias, tile)) return tile;
   }
-  return fits(config, bias, {}) ? std::nullopt : std::optional<Tile>{};
+  return std::nullopt;
 }
 
 Tile tile_of_passes(const AttentionConfig& config, const BackwardBias& bias) {

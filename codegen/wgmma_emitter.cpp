@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "codegen/backward_planner.hpp"
-#include "codegen/column_shares.hpp"
 #include "codegen/bias_program.hpp"
+#include "codegen/column_shares.hpp"
 #include "codegen/parameters.hpp"
 
 namespace flashbias::codegen {

@@ -24,8 +24,8 @@ constexpr int kConsumerRegisters = 232;
 // Of the backward pass alone.
 constexpr int kColumnsAtOnce = 64;
 constexpr int kRowsOwned = 64;  // by a thread block
-constexpr int kRowTiles = 1;    // of 16 rows a warp
-constexpr int kColumnShares = 1;
+constexpr int kRowsOfWarp = 16;
+constexpr int kColumnShares = 2;
 constexpr int kShareStrip = 64;
 constexpr bool kAddsFours = true;
 constexpr bool kRowsInRegisters = true;

@@ -74,8 +74,9 @@ struct Tile {
   int columns_at_once = 0;  ///< of a tile, whose scores a warp holds
   int rows_a_warp = 16;     ///< where these take fewer warps than there are, several share rows
 
+  int stages = 1;  ///< of the main loop for Hopper and of backward passes: tiles that rows walk over under way
+
   // Of the main loop for Hopper.
-  int stages = 1;                    ///< tiles of keys under way
   bool pair_tiles = false;           ///< inputs for each query and key pass through shared memory
   bool pairs_blocks = false;         ///< the longest rows of a head go with its shortest: causality makes them differ
   bool output_over_queries = false;  ///< in shared memory, where there is none for both

@@ -22,8 +22,7 @@ struct FactorGradient {
         for (int c = 0; c < 2; ++c) {
           const int row = start + row_of_slot(slot);
           const int column = column_of_tile(n) + c;
-          if (row < end && column < Rank)
-            gradient.add(batch, head, row, column, sums[slot / 2][n][slot % 2 * 2 + c]);
+          if (row < end && column < Rank) gradient.add(batch, head, row, column, sums[slot / 2][n][slot % 2 * 2 + c]);
         }
   }
 };

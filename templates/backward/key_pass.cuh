@@ -67,22 +67,22 @@ struct KeyPass {
     shared.columns[stage].load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
   }
-  __device__ __forceinline__ QueryColumn describe_column(const Block& block, const HeadState& state) const {
-    if (threadIdx.x >= kBlockQ) return {};
-    return QueryColumn(p, block, state.head, static_cast<int>(threadIdx.x), keys.kv_start);
-  }
-  __device__ __forceinline__ void store_column(const QueryColumn& described, int stage) {
+  // Whether this thread has one of the columns of a tile to describe.
+  static __device__ __forceinline__ bool has_column() { return threadIdx.x < kBlockQ; }
+  __device__ __forceinline__ void describe_column(const Block& block, const HeadTerms& head,
+                                                  const QueryStatistics& statistics, int stage) {
     const int column = static_cast<int>(threadIdx.x);
-    if (column >= kBlockQ) return;
+    const QueryColumn described(p, block, head, statistics, column, keys.kv_start);
     shared.query_terms[stage].store(column, described.terms);
     shared.query_shifts[stage].store(column, described.shifts);
     shared.hidden_keys[stage].store(column, described.hidden);
   }
 
-  // What a warp finds of its own scores.
-  __device__ __forceinline__ void multiply(HeadState& state, const Block& block, int stage) {
+  // What a warp finds of its own scores. Copies of the next tile start while the tensor cores work.
+  __device__ __forceinline__ void multiply(HeadState& state, const QueryWalk& walk, const QueryWalk& next, int stage) {
     constexpr int kColumns = kBlockQ / kColumnGroups;
     const TokenTile<kBlockQ>& columns = shared.columns[stage];
+    const Block& block = walk.block;
     const bool masks = block.q_end - block.q_start < kBlockQ || block.masks(keys.kv_start);
 #pragma unroll 1
     for (int i = 0; i < kColumns; i += kColumnsAtOnce) {
@@ -93,6 +93,7 @@ struct KeyPass {
       clear(gradients);
       multiply_factors(scores, p, shared.rows.factors, columns.factors, first);
       multiply_rows(scores, shared.rows.x, columns.x, first);
+      if (kStages > 1 && i == 0 && next.has_tile()) start_copies(next.block, stage_behind(stage));
       if constexpr (kNeedsGradients) multiply_rows(gradients, shared.rows.y, columns.y, first);
       differentiate_scores(scores, gradients, state, block, stage, first, masks);
       Shares::hand_over(shared.exchange, scores, gradients, first);
@@ -103,22 +104,25 @@ struct KeyPass {
   }
 
   // A tile of queries, and the start of the next.
-  __device__ __forceinline__ void visit(HeadState& state, const QueryWalk& walk, const QueryWalk& next, int stage) {
+  __device__ __forceinline__ void visit(HeadState& state, QueryWalk& walk, int stage) {
     const int next_stage = stage_behind(stage);
+    QueryWalk next = walk;
+    next.advance();
     wait_for_copies();
     __syncthreads();  // of all threads, and no one reads the tile before
-    if (kStages > 1 && next.has_tile()) start_copies(next.block, next_stage);
-    multiply(state, walk.block, stage);
+    multiply(state, walk, next, stage);
     if (kStages == 1 || Shares::kExist) __syncthreads();  // all have handed over
+    const bool describes = next.has_tile() && has_column();
+    QueryStatistics statistics;
+    if (describes) statistics = QueryColumn::load_statistics(p, next.block, static_cast<int>(threadIdx.x));
     Shares::add_to_keys<WritesKeys, WritesValues>(d_k, d_v, shared.exchange, shared.columns[stage]);
     if (kStages == 1 && next.has_tile()) {
       if (kColumnGroups > 1) __syncthreads();  // all have read the tile
       start_copies(next.block, next_stage);
     }
-    QueryColumn column;
-    if (next.has_tile()) column = describe_column(next.block, state);
     shares.add_to_sums(p, shared.exchange, shared.rows, walk.tile);
-    if (next.has_tile()) store_column(column, next_stage);
+    if (describes) describe_column(next.block, state.head, statistics, next_stage);
+    walk.take(next);
   }
 
   __device__ __forceinline__ void visit_head(int head) {
@@ -137,15 +141,12 @@ struct KeyPass {
     commit_copies();
     if (walk.has_tile()) {
       start_copies(walk.block, 0);
-      store_column(describe_column(walk.block, state), 0);
+      if (has_column())
+        describe_column(walk.block, state.head,
+                        QueryColumn::load_statistics(p, walk.block, static_cast<int>(threadIdx.x)), 0);
     }
 #pragma unroll 1
-    for (int stage = 0; walk.has_tile(); stage = stage_behind(stage)) {
-      QueryWalk next = walk;
-      next.advance();
-      visit(state, walk, next, stage);
-      walk.take(next);
-    }
+    for (int stage = 0; walk.has_tile(); stage = stage_behind(stage)) visit(state, walk, stage);
     if constexpr (WritesInputs) {
 #pragma unroll
       for (int slot = 0; slot < kRowSlots; ++slot)

@@ -56,7 +56,8 @@ struct QueryPass {
           float& probability = scores[slot / 2][n][slot % 2 * 2 + c];
           float& gradient = gradients[slot / 2][n][slot % 2 * 2 + c];
           const float bias = score_bias(p, block, head, terms[slot], key, q_index, kv_index);
-          probability = probability_of(probability, shifts[slot], shared.key_shifts[stage][column], bias, p.softmax_scale);
+          probability =
+              probability_of(probability, shifts[slot], shared.key_shifts[stage][column], bias, p.softmax_scale);
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[slot]));
           if (masks && hidden[slot].contain(column)) probability = gradient = 0.0f;
           if (!WritesInputs) continue;

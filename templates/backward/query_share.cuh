@@ -3,8 +3,8 @@
 #include "backward/products.cuh"
 #include "backward/query_sums.cuh"
 
-// A warp has some of the columns of 32 queries of a tile.
-constexpr int kShareRowTiles = 2;
+// A warp has columns of some queries of a tile: all, or some of those of 32 queries.
+constexpr int kShareRowTiles = 16 * kWarps == kBlockQ ? 1 : 2;
 constexpr int kShareRows = 16 * kShareRowTiles;
 constexpr int kWarpsOfColumns = kWarps * kShareRows / kBlockQ;
 

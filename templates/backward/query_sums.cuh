@@ -55,7 +55,8 @@ struct QuerySumsChunk {
   __device__ __forceinline__ QuerySumsChunk(const float* tile, int pair, int thread) {
     const float* block = tile + 2 * pair * Sums::kBlockSize;
     const float4 first = SumsOfThread::load(block, thread);
-    const float4 second = 2 * pair + 1 < Sums::kBlocks ? SumsOfThread::load(block + Sums::kBlockSize, thread) : float4{};
+    const float4 second =
+        2 * pair + 1 < Sums::kBlocks ? SumsOfThread::load(block + Sums::kBlockSize, thread) : float4{};
     const float pieces[4][2] = {{first.x, first.y}, {first.z, first.w}, {second.x, second.y}, {second.z, second.w}};
     transpose(pieces, thread % 4);
     row = thread / 32 * 16 + thread % 2 * 8 + thread % 32 / 4;
@@ -141,8 +142,7 @@ __device__ __forceinline__ void store_factor_gradient(const Parameters& p, i64 f
     const BlockRows block(p, head / factors.heads, head % factors.heads, tile % p.q_tiles);
 #pragma unroll
     for (int pair = 0; pair < Chunk::kPairs; ++pair) {
-      const Chunk chunk(p.workspace + first + i64{tile} * QuerySums<Rank>::kTile, pair,
-                        thread_of_group());
+      const Chunk chunk(p.workspace + first + i64{tile} * QuerySums<Rank>::kTile, pair, thread_of_group());
       const int row = block.q_start + chunk.row;
       if (row < block.q_end) gradient.store<Rank>(block.batch, block.head, row, chunk.column, chunk.sums);
     }

@@ -3,7 +3,8 @@
 #include "backward/factors.cuh"
 #include "backward/query_share.cuh"
 
-// What the keys of a thread block add to the gradients of queries and of their factors, for a tile of queries at a time.
+// What the keys of a thread block add to the gradients of queries and of their factors, for a tile of queries at a
+// time.
 struct Shares {
   static constexpr bool kExist = true;
   struct Storage {

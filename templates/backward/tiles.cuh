@@ -3,11 +3,12 @@
 #include "element.cuh"
 #include "tile.cuh"
 
-// A pass owns rows of queries or of keys, 16 or 32 a warp, and walks over tiles of columns of the others, kColumnsAtOnce at a
-// time. Tiles have kBlockK rows and kBlockQ columns: as many of both where the sides take turns at being rows. Warps
-// that share a tile of rows are as many as fill it: all of a thread block, or a warpgroup. A lane holds, of each 16x8
-// block, columns 2 (lane % 4) and the next of rows lane / 4 (elements 0, 1) and lane / 4 + 8 (elements 2, 3): two row
-// slots for each 16 rows.
+// A pass owns rows of queries or of keys, 16 or 32 a warp, and walks over tiles of columns of the others,
+// kColumnsAtOnce at a time. Tiles have kBlockK rows and kBlockQ columns: as many of both where the sides take turns at
+// being rows. Warps that share a tile of rows are as many as fill it: all of a thread block, or a warpgroup. A lane
+// holds, of each 16x8 block, columns 2 (lane % 4) and the next of rows lane / 4 (elements 0, 1) and lane / 4 + 8
+// (elements 2, 3): two row slots for each 16 rows.
+constexpr int kRowTiles = kRowsOfWarp / 16;
 constexpr int kWarpsOfTile = kBlockK / (16 * kRowTiles);
 constexpr int kRowSlots = 2 * kRowTiles;
 

@@ -4,8 +4,8 @@
 
 // Rows leave by way of shared memory, so that stores are 16 bytes wide; all threads together.
 template <int Rows, int Columns>
-__device__ __forceinline__ void write_rows(SharedTile<Rows, Columns>& tile, const RowSums<Columns>& sums,
-                                           float factor, u16* first_row, i64 row_stride, int valid_rows) {
+__device__ __forceinline__ void write_rows(SharedTile<Rows, Columns>& tile, const RowSums<Columns>& sums, float factor,
+                                           u16* first_row, i64 row_stride, int valid_rows) {
 #pragma unroll
   for (int n = 0; n < columns_of_group(Columns) / 8; ++n)
 #pragma unroll

@@ -70,12 +70,13 @@ TEST_CASE("gradients that cannot be are refused by name") {
 }
 
 TEST_CASE("only what is asked for is computed") {
-  CHECK(passes_of(backward(bias::none())) == " keys:kv queries:q");
+  CHECK(passes_of(backward(bias::none())) == " keys:kv>q");
   CHECK(passes_of(backward(bias::alibi())) == " keys:kv queries:q+");
   CHECK(passes_of(backward(bias::alibi(), {"slopes"})) == " queries:+");
   CHECK(passes_of(backward(bias::alibi(), {"v"})) == " keys:v");
   CHECK(passes_of(backward(bias::squared_distance(3, bias::DistanceWeight::none), {"k_positions"})) == " keys:+");
   CHECK(passes_of(backward(bias::low_rank(16), {"q_factors", "k_factors"})) == " keys:+ queries:+");
+  CHECK(passes_of(backward(bias::low_rank(16), {"q", "q_factors", "k_factors"})) == " keys:+>q");
   const std::string source = emit(plan(backward(bias::alibi(), {"v"}))).text;
   CHECK(source.find("slopes_gradient") == std::string::npos);
 }
@@ -83,9 +84,31 @@ TEST_CASE("only what is asked for is computed") {
 TEST_CASE("a pass holds as many gradients as fit into registers") {
   AttentionConfig config = backward(bias::low_rank(128));
   config.head_dim = 128;
+  CHECK(passes_of(config) == " keys:kv+>q");
+  config.deterministic = true;
   CHECK(passes_of(config) == " keys:k+ keys:v queries:q+");
   config.head_dim = 256;
   CHECK(passes_of(config) == " keys:+ keys:k keys:v queries:+ queries:q");
+}
+
+TEST_CASE("the portable backward pass has a tile for each architecture's shared memory") {
+  const auto tile = [](int head_dim, const Expr& bias, Arch arch) {
+    AttentionConfig config = backward(bias);
+    config.head_dim = head_dim;
+    config.arch = arch;
+    const KernelPlan made = plan(config);
+    return passes_of(config) + ": " + std::to_string(made.tile.block_q) + "x" + std::to_string(made.tile.block_k) +
+           ", " + std::to_string(made.tile.warps) + " warps of " + std::to_string(made.tile.rows_a_warp) + ", " +
+           std::to_string(made.tile.stages) + " under way";
+  };
+  CHECK(tile(16, bias::none(), Arch{80}) == " keys:kv>q: 64x128, 4 warps of 32, 2 under way");
+  CHECK(tile(64, bias::none(), Arch{80}) == " keys:kv>q: 64x128, 4 warps of 32, 1 under way");
+  CHECK(tile(64, bias::none(), Arch{86}) == " keys:kv>q: 64x128, 8 warps of 16, 2 under way");
+  CHECK(tile(64, bias::low_rank(64), Arch{80}) == " keys:kv+>q: 64x128, 8 warps of 16, 2 under way");
+  CHECK(tile(128, bias::none(), Arch{80}) == " keys:kv>q: 64x128, 8 warps of 32, 1 under way");
+  CHECK(tile(128, bias::none(), Arch{89}) == " keys:kv>q: 64x64, 4 warps of 32, 1 under way");
+  CHECK(tile(256, bias::none(), Arch{80}) == " keys:kv>q: 64x64, 8 warps of 16, 1 under way");
+  CHECK(tile(256, bias::none(), Arch{86}) == " keys:k keys:v queries:q: 32x32, 2 warps of 16, 1 under way");
 }
 
 TEST_CASE(

@@ -57,9 +57,12 @@ std::string rejection(Change change) {
 
 TEST_CASE("a backward launch has blocks for each pass and parameters in their order") {
   const LaunchPlan launch = Launch().prepare();
-  CHECK(launch.steps[0].blocks == B * Hk * 2 + B * H * 2);  // tiles of 64
-  CHECK(launch.steps[0].threads == 128);
-  CHECK(launch.steps[1].blocks == 0);
+  CHECK(launch.steps[0].role == KernelRole::statistics);
+  CHECK(launch.steps[1].blocks == B * Hk * 2);  // tiles of 64
+  CHECK(launch.steps[1].threads == 128);
+  CHECK(launch.steps[2].blocks == B * H * 2);
+  CHECK(launch.steps[2].first_block == B * Hk * 2);
+  CHECK(launch.steps[3].blocks == 0);
   std::vector<std::uint64_t> words(launch.parameter_bytes / 8);
   std::memcpy(words.data(), launch.parameters.data(), launch.parameter_bytes);
   std::vector<std::uint64_t> pointers;
@@ -69,7 +72,10 @@ TEST_CASE("a backward launch has blocks for each pass and parameters in their or
   CHECK(words[35] == 0x9000);
   CHECK(words[39] == 0xa000);
   codegen::BackwardSizes sizes;
-  std::memcpy(static_cast<void*>(&sizes), words.data() + 43, sizeof(sizes));
+  CHECK(launch.workspace_parameter == 8 * 43);
+  CHECK(words[44] == B * H * Nq * 2);  // where sums would begin, ...
+  CHECK(words[45] == B * H * Nq * 2);  // ... and end
+  std::memcpy(static_cast<void*>(&sizes), words.data() + 46, sizeof(sizes));
   CHECK(sizes.heads_per_kv_head == 2);
   CHECK(sizes.q_tiles == 2);
   CHECK(sizes.kv_tiles == 2);
@@ -130,28 +136,30 @@ TEST_CASE("gradients that heads share are refused where they have to be determin
   CHECK_NOTHROW((void)launch.prepare());
 }
 
-TEST_CASE("on Hopper a backward launch has a step for each kernel, and a workspace for what they hand over") {
-  const auto prepare = [](bool deterministic) {
+TEST_CASE("a backward launch has a step for each kernel, and a workspace for what they hand over") {
+  const auto prepare = [](Arch arch, bool deterministic) {
     Launch launch;
     launch.plan = flashbias::plan({.direction = Direction::backward,
                                    .head_dim = D,
                                    .head_dim_v = Dv,
                                    .bias = bias::alibi(),
-                                   .arch = Arch{90},
+                                   .arch = arch,
                                    .gradients = {"q", "v"},
                                    .deterministic = deterministic});
     launch.gradients.erase(launch.gradients.begin());
     return launch.prepare();
   };
-  const LaunchPlan shared = prepare(false);
-  CHECK(shared.steps[0].role == KernelRole::statistics);
-  CHECK(shared.steps[1].role == KernelRole::attention);
-  CHECK(shared.steps[1].blocks == B * Hk);  // 128 keys each
-  CHECK(shared.steps[2].role == KernelRole::query_sums);
-  CHECK(shared.steps[3].blocks == 0);
   constexpr std::size_t kStatistics = B * H * Nq * 2 * sizeof(float);
-  CHECK(shared.workspace_bytes == kStatistics + B * H * 128 * D * sizeof(float));
-  const LaunchPlan apart = prepare(true);
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    const LaunchPlan shared = prepare(arch, false);
+    CHECK(shared.steps[0].role == KernelRole::statistics);
+    CHECK(shared.steps[1].role == KernelRole::attention);
+    CHECK(shared.steps[1].blocks == B * Hk);  // 128 keys each
+    CHECK(shared.steps[2].role == KernelRole::query_sums);
+    CHECK(shared.steps[3].blocks == 0);
+    CHECK(shared.workspace_bytes == kStatistics + B * H * 128 * D * sizeof(float));
+  }
+  const LaunchPlan apart = prepare(Arch{90}, true);
   CHECK(apart.steps[1].blocks == B * Hk);
   CHECK(apart.steps[2].role == KernelRole::attention);
   CHECK(apart.steps[2].first_block == B * Hk);

@@ -2,8 +2,8 @@
 
 #include "backward/hopper/query_side.cuh"
 #include "backward/hopper/store_rows.cuh"
-#include "backward/stored_statistics.cuh"
 #include "backward/hopper/walk.cuh"
+#include "backward/stored_statistics.cuh"
 
 // What belongs to a warpgroup's queries.
 template <bool WritesQueries, bool WritesInputs>

@@ -6,7 +6,7 @@
 // Score gradients times columns of the keys. Where registers have room, each of two warpgroups has all columns of every
 // second tile, else half of the columns of each: narrow products wait for shared memory, as each reads the gradients
 // anew.
-constexpr int kShareTiles = kWarpgroups / kColumnShares;
+constexpr int kShareTiles = kColumnShares == 1 ? kWarpgroups : 1;
 
 // Of the keys of one warpgroup, by each; the first begins anew.
 template <int Columns>
