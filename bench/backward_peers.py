@@ -76,12 +76,13 @@ class Pass:
 
 
 def makers(problem, flash_bias_func):
-    def ours(bias, inputs):
-        return peers.Attention(lambda q, k, v: attention(q, k, v, bias, inputs, problem.causal))
+    def ours(bias, inputs, fields=""):
+        return peers.Attention(lambda q, k, v: attention(q, k, v, bias, inputs, problem.causal, fields=fields))
 
     return peers.makers(problem, flash_bias_func) | {
         "flashbias": lambda: ours(problem.config, problem.inputs),
         "flashbias_plain": lambda: ours("none()", {}),
+        "flashbias_portable": lambda: ours(problem.config, problem.inputs, "main_loop=portable"),
     }
 
 

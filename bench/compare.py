@@ -31,7 +31,7 @@ import pathlib
 import sys
 import tempfile
 
-from comparison import DIRECTIONS, PEERS, chosen, line_of, ratios, reason_of, summary_of
+from comparison import DIRECTIONS, PEERS, chosen, line_of, portable_ratio, ratios, reason_of, summary_of
 from results_file import ResultsFile, default_path, head
 
 MEASURED_BY = {"forward": "peers", "backward": "backward_peers"}
@@ -82,6 +82,7 @@ def compare(options, rows, wanted):
         torch.cuda.empty_cache()
     measured = results.results["rows"]
     results.add("ratios", {name: ratios(row) for name, row in measured.items()})
+    results.add("portable_ratios", {name: portable_ratio(row) for name, row in measured.items()})
     print("", *(summary_of(name, row) for name, row in measured.items()), sep="\n")
 
 

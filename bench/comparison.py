@@ -70,6 +70,7 @@ class Peer:
 PEERS = {
     "flashbias": Peer("flashbias", True),
     "flashbias_plain": Peer("flashbias, no bias", False),
+    "flashbias_portable": Peer("flashbias, portable", True),
     "cudnn_plain": Peer("cuDNN, no bias", False),
     "fa2_plain": Peer("FA2, no bias", False),
     "flex": Peer("FlexAttention", True),
@@ -82,6 +83,8 @@ PEERS = {
 
 OURS = "flashbias"
 PLAIN = "cudnn_plain"
+PORTABLE = "flashbias_portable"
+PORTABLE_PLAIN = "fa2_plain"  # written for the same instructions
 
 EXPONENTIALS = 4.16  # T/s, of ex2 on all multiprocessors of an H100, measured
 MATRIX_TFLOPS = 768  # of wgmma in f16, measured
@@ -110,7 +113,7 @@ def speed(results, peer):
 
 def best_with_bias(results):
     """The fastest peer but ours that has the bias, exact or not, by name; nothing where all failed."""
-    peers = [name for name, peer in PEERS.items() if peer.has_bias and name != OURS and speed(results, name)]
+    peers = [name for name, peer in PEERS.items() if peer.has_bias and name not in (OURS, PORTABLE) and speed(results, name)]
     return max(peers, key=lambda name: speed(results, name), default=None)
 
 
@@ -118,6 +121,12 @@ def ratios(results):
     """Our speed in a row over that of cuDNN without bias and of the best other with the bias, by peer."""
     ours = speed(results, OURS)
     return {peer: ours / speed(results, peer) for peer in (PLAIN, best_with_bias(results)) if ours and speed(results, peer)}
+
+
+def portable_ratio(results):
+    """The speed of our portable loop in a row over that of FlashAttention-2 without bias; nothing where one is missing."""
+    ours, plain = speed(results, PORTABLE), speed(results, PORTABLE_PLAIN)
+    return ours / plain if ours and plain else None
 
 
 def remark_of(result):
@@ -130,6 +139,9 @@ def summary_of(name, results):
     ours = speed(results, OURS)
     compared = [f"{ratio:.2f} x {PEERS[peer].title} ({speed(results, peer):.0f}{remark_of(results[peer])})"
                 for peer, ratio in ratios(results).items()]
+    if portable := portable_ratio(results):
+        compared.append(f"portable {speed(results, PORTABLE):.0f}: {portable:.2f} x {PEERS[PORTABLE_PLAIN].title} "
+                        f"({speed(results, PORTABLE_PLAIN):.0f})")
     return f"{name:24} {f'{ours:.0f}' if ours else 'none':>4} TFLOP/s  {'  '.join(compared)}".rstrip()
 
 

@@ -166,6 +166,7 @@ std::size_t tensor_map_bytes(const BackwardBias& bias) {
 /// Why the main loop is the portable one; nothing where it is that for Hopper.
 std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias) {
   const AttentionConfig& config = plan.config;
+  if (config.main_loop == MainLoop::portable) return "the one that the config asks for";
   if (config.arch.compute_capability != 90) return "the one for " + to_string(config.arch);
   if (std::max(config.head_dim, config.head_dim_v) > kMaxHopperHeadDim)
     return "in the one for Hopper the gradients of head dimensions above " + std::to_string(kMaxHopperHeadDim) +

@@ -73,8 +73,8 @@ void validate_direction(const AttentionConfig& config) {
 bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept {
   return a.direction == b.direction && a.dtype == b.dtype && a.head_dim == b.head_dim &&
          head_dim_v(a) == head_dim_v(b) && a.causal == b.causal && a.log_sum_exp == b.log_sum_exp && a.arch == b.arch &&
-         a.gradients == b.gradients && a.deterministic == b.deterministic && a.lowering == b.lowering &&
-         a.tile == b.tile && equal(a.bias, b.bias);
+         a.gradients == b.gradients && a.deterministic == b.deterministic && a.main_loop == b.main_loop &&
+         a.lowering == b.lowering && a.tile == b.tile && equal(a.bias, b.bias);
 }
 
 std::size_t hash_value(const AttentionConfig& config) noexcept {
@@ -88,6 +88,7 @@ std::size_t hash_value(const AttentionConfig& config) noexcept {
   hash = mix(hash, config.log_sum_exp ? 1 : 0);
   for (const std::string& name : config.gradients) hash = mix(hash, std::hash<std::string>()(name));
   hash = mix(hash, config.deterministic ? 1 : 0);
+  hash = mix(hash, config.main_loop ? 1 + static_cast<std::uint64_t>(*config.main_loop) : 0);
   hash = mix(hash, config.lowering ? 1 + static_cast<std::uint64_t>(*config.lowering) : 0);
   if (config.tile) {
     const TileShape& tile = *config.tile;

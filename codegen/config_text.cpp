@@ -58,6 +58,7 @@ constexpr std::array kFields{
     Field{"arch", [](AttentionConfig& c, std::string_view value) { c.arch = parse_arch(value); }},
     Field{"gradients", [](AttentionConfig& c, std::string_view value) { c.gradients = parse_names(value); }},
     Field{"deterministic", [](AttentionConfig& c, std::string_view value) { c.deterministic = parse_boolean(value); }},
+    Field{"main_loop", [](AttentionConfig& c, std::string_view value) { c.main_loop = parse_main_loop(value); }},
     Field{"lowering", [](AttentionConfig& c, std::string_view value) { c.lowering = parse_lowering(value); }},
     Field{"tile", [](AttentionConfig& c, std::string_view value) { c.tile = parse_tile_shape(value); }},
     Field{"bias", [](AttentionConfig& c, std::string_view value) { c.bias = parse_expr(value); }},
@@ -136,6 +137,7 @@ std::string to_string(const AttentionConfig& config) {
   std::string chosen;
   if (!config.gradients.empty()) chosen = fmt::format(" gradients={}", fmt::join(config.gradients, ","));
   if (config.deterministic) chosen += " deterministic=true";
+  if (config.main_loop) chosen += fmt::format(" main_loop={}", to_string(*config.main_loop));
   if (config.lowering) {
     std::string name(to_string(*config.lowering));
     std::ranges::replace(name, ' ', '_');

@@ -1,5 +1,8 @@
 #include "codegen/main_loop.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -7,20 +10,28 @@
 #include <utility>
 #include <vector>
 
+#include "codegen/excerpt.hpp"
 #include "codegen/operation_count.hpp"
 #include "codegen/shared_layout.hpp"
 #include "codegen/tiles.hpp"
+#include "flashbias/error.hpp"
 
 namespace flashbias {
+namespace {
 
-std::string_view to_string(MainLoop main_loop) noexcept {
-  switch (main_loop) {
-    case MainLoop::portable:
-      return "portable";
-    case MainLoop::hopper:
-      return "hopper";
-  }
-  return "unknown";
+/// In the order of MainLoop.
+constexpr std::array<std::string_view, 2> kNames{"portable", "hopper"};
+
+}  // namespace
+
+std::string_view to_string(MainLoop main_loop) noexcept { return kNames[static_cast<std::size_t>(main_loop)]; }
+
+MainLoop parse_main_loop(std::string_view text) {
+  const auto* const found = std::ranges::find(kNames, text);
+  if (found == kNames.end())
+    throw Error(ErrorCode::parse,
+                fmt::format("'{}' is no main loop; accepted are {}", codegen::excerpt(text), fmt::join(kNames, ", ")));
+  return static_cast<MainLoop>(found - kNames.begin());
 }
 
 }  // namespace flashbias
@@ -112,6 +123,7 @@ RoleRegisters registers_of_roles(const Tile& tile) {
 }
 
 std::optional<std::string> why_portable(const AttentionConfig& config) {
+  if (config.main_loop == MainLoop::portable) return "the one that the config asks for";
   if (config.arch != kHopper) return "the one for " + to_string(config.arch);
   if (config.tile) return "the tile that the config asks for is one of its own";
   return std::nullopt;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -18,6 +20,13 @@ namespace {
 /// some kernels; they are read back once a tile.
 constexpr int kSpillsOfLongSums = 64;
 
+void require_main_loop(const KernelPlan& plan) {
+  if (!plan.config.main_loop || *plan.config.main_loop == plan.main_loop) return;
+  throw Error(ErrorCode::invalid_config,
+              fmt::format("main_loop is {}, but this config takes the {} one ({}); leave it out",
+                          to_string(*plan.config.main_loop), to_string(plan.main_loop), plan.main_loop_reason));
+}
+
 }  // namespace
 
 KernelPlan plan(const AttentionConfig& config) {
@@ -35,6 +44,7 @@ KernelPlan plan(const AttentionConfig& config) {
   plan.max_kv_length = codegen::tokens_in_range(resolved.bias, Op::kv_index);
   if (resolved.direction == Direction::backward) {
     codegen::plan_backward(plan);
+    require_main_loop(plan);
     return plan;
   }
   plan.program = std::make_shared<const codegen::BiasProgram>(codegen::lower_bias(resolved));
@@ -44,6 +54,7 @@ KernelPlan plan(const AttentionConfig& config) {
   codegen::MainLoopChoice choice = codegen::choose_main_loop(resolved, program);
   plan.main_loop = choice.main_loop;
   plan.main_loop_reason = std::move(choice.reason);
+  require_main_loop(plan);
   plan.tile = std::move(choice.tile);
   plan.tile.allowed_spill_bytes += kSpillsOfLongSums;
   if (plan.main_loop == MainLoop::hopper)

@@ -113,16 +113,18 @@ class FlashbiasAttention(torch.autograd.Function):
         return None, None, None, *(r if r is None else r.to(t.dtype) for r, t in zip(results, (q, k, v, *inputs)))
 
 
-def attention(q, k, v, bias="0", inputs=None, causal=False, softmax_scale=None):
+def attention(q, k, v, bias="0", inputs=None, causal=False, softmax_scale=None, fields=""):
     """softmax(scale q k^T + bias) v, differentiable in q, k, v and every real-valued input of the bias.
 
     q [B, Nq, H, D], k [B, Nk, Hk, D] and v [B, Nk, Hk, Dv] are float16 or bfloat16 on a GPU; the result is
     [B, Nq, H, Dv]. `bias` is an expression of the bias language (docs/design.md) and `inputs` its tensors by name, of
-    the shapes and dtypes that `flashbias explain` prints. Raises RuntimeError that says which argument is wrong.
+    the shapes and dtypes that `flashbias explain` prints. `fields` are more of the config, such as
+    "main_loop=portable". Raises RuntimeError that says which argument is wrong.
     """
     dtype = {torch.float16: "f16", torch.bfloat16: "bf16"}.get(q.dtype)
     if dtype is None:
         raise TypeError(f"q is {q.dtype}; it must be torch.float16 or torch.bfloat16")
-    config = f'dtype={dtype} head_dim={q.shape[3]} head_dim_v={v.shape[3]} causal={str(causal).lower()} bias="{bias}"'
+    config = f'dtype={dtype} head_dim={q.shape[3]} head_dim_v={v.shape[3]} causal={str(causal).lower()}'
+    config += f' {fields} bias="{bias}"'
     inputs = inputs or {}
     return FlashbiasAttention.apply(config, softmax_scale or 0.0, tuple(inputs), q, k, v, *inputs.values())

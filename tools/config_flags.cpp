@@ -26,6 +26,8 @@ void ConfigFlags::add_to(CLI::App& verb) {
       ->group(kGroup);
   verb.add_option("--head-dim-v", head_dim_v_, "of v and the output; --head-dim by default")->group(kGroup);
   verb.add_flag("--causal", causal_, "query i sees keys up to i + Nk - Nq")->group(kGroup);
+  verb.add_option("--main-loop", main_loop_, "portable or hopper; by default the one for Hopper where it serves")
+      ->group(kGroup);
   verb.add_flag("--lse", log_sum_exp_, "also write each row's log-sum-exp")->group(kGroup);
   bias_.add_to(verb);
   const auto options = std::as_const(verb).get_options();
@@ -47,6 +49,7 @@ AttentionConfig ConfigFlags::config() const {
               .arch = {},
               .gradients = gradients_,
               .deterministic = deterministic_};
+    if (!main_loop_.empty()) config.main_loop = parse_main_loop(main_loop_);
   } else {
     for (const auto* flag : described_by_) {
       if (flag->count() == 0) continue;

@@ -27,6 +27,7 @@ class ConfigFlags {
   bool causal_ = false;
   bool log_sum_exp_ = false;
   bool deterministic_ = false;
+  std::string main_loop_;
   std::string arch_;
   BiasFlags bias_;
   std::vector<const CLI::Option*> described_by_;  ///< the flags that --config takes the place of

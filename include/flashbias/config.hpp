@@ -8,6 +8,7 @@
 
 #include "flashbias/bias.hpp"
 #include "flashbias/lowering.hpp"
+#include "flashbias/main_loop.hpp"
 #include "flashbias/tile_shape.hpp"
 #include "flashbias/types.hpp"
 
@@ -32,6 +33,9 @@ struct AttentionConfig {
   /// queries in any order. Head scalars and tables, which all queries of a head add to, then have none; and an input
   /// has to be bound for each batch item and head.
   bool deterministic = false;
+  /// Forces the main loop: to compare them, or to find out which of them is wrong. By default the one for Hopper where
+  /// it serves; where it does not, asking for it is refused with the reason.
+  std::optional<MainLoop> main_loop{};
   /// Forces this lowering on every term of the bias that it can serve; by default the planner chooses the cheapest.
   std::optional<Lowering> lowering{};
   /// Forces how the work is cut; by default a table of measurements decides.

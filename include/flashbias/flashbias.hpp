@@ -13,6 +13,7 @@
 #include "flashbias/jit.hpp"
 #include "flashbias/kernel.hpp"
 #include "flashbias/lowering.hpp"
+#include "flashbias/main_loop.hpp"
 #include "flashbias/pack.hpp"
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"

@@ -8,6 +8,7 @@
 
 #include "flashbias/bias.hpp"
 #include "flashbias/config.hpp"
+#include "flashbias/main_loop.hpp"
 
 namespace flashbias {
 
@@ -43,14 +44,6 @@ struct InputSpec {
   std::optional<Range> range{};  ///< that its owner declares
   friend bool operator==(const InputSpec&, const InputSpec&) = default;
 };
-
-/// The loop over the keys around which a kernel is written.
-enum class MainLoop : std::uint8_t {
-  portable,  ///< mma.sync and cp.async: every architecture, every config
-  hopper,    ///< wgmma fed by the copy engine, with warpgroups specialised: sm_90a
-};
-
-[[nodiscard]] std::string_view to_string(MainLoop main_loop) noexcept;
 
 /// The inputs of a learned product dot(q_input, k_input).
 struct FactorInputs {

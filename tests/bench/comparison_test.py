@@ -46,8 +46,8 @@ class Comparison(unittest.TestCase):
             comparison.chosen("flexx", comparison.PEERS, "peer")
 
     def test_the_best_has_the_bias_and_is_not_ours(self):
-        results = {"flashbias": {"tflops": 9}, "cudnn_plain": {"tflops": 8}, "flex": {"tflops": 3},
-                   "factors_fa2": {"tflops": 5}, "triton": {"failed": "no"}}
+        results = {"flashbias": {"tflops": 9}, "flashbias_portable": {"tflops": 8}, "cudnn_plain": {"tflops": 8},
+                   "flex": {"tflops": 3}, "factors_fa2": {"tflops": 5}, "triton": {"failed": "no"}}
         self.assertEqual(comparison.best_with_bias(results), "factors_fa2")
         self.assertIsNone(comparison.best_with_bias({"triton": {"failed": "no"}}))
 
@@ -58,6 +58,13 @@ class Comparison(unittest.TestCase):
         summary = comparison.summary_of("a row", results)
         self.assertIn("1.50 x cuDNN, no bias (6)", summary)
         self.assertIn("2.00 x factors, FA2 (4, error 0.2)", summary)
+
+    def test_the_portable_loop_is_beside_fa2_without_bias(self):
+        results = {"flashbias_portable": {"tflops": 9}, "fa2_plain": {"tflops": 6}}
+        self.assertEqual(comparison.portable_ratio(results), 1.5)
+        self.assertIn("portable 9: 1.50 x FA2, no bias (6)", comparison.summary_of("a row", results))
+        self.assertIsNone(comparison.portable_ratio({"fa2_plain": {"tflops": 6}}))
+        self.assertIsNone(comparison.portable_ratio({"flashbias_portable": {"failed": "no"}, "fa2_plain": {"tflops": 6}}))
 
     def test_a_row_without_ours_has_no_ratios(self):
         results = {"flashbias": {"failed": "no"}, "cudnn_plain": {"tflops": 6, "error": 0}}

@@ -27,7 +27,7 @@ TEST_CASE("configs compare and hash by what they ask for") {
   CHECK(base == same);
   CHECK(hash_value(base) == hash_value(same));
 
-  std::vector<AttentionConfig> different(7, base);
+  std::vector<AttentionConfig> different(8, base);
   different[0].dtype = DType::bf16;
   different[1].head_dim = 64;
   different[2].head_dim_v = 64;
@@ -35,6 +35,7 @@ TEST_CASE("configs compare and hash by what they ask for") {
   different[4].causal = false;
   different[5].log_sum_exp = true;
   different[6].arch = {90};
+  different[7].main_loop = MainLoop::portable;
   for (const AttentionConfig& other : different) {
     CAPTURE(to_string(other));
     CHECK_FALSE(base == other);
@@ -77,13 +78,15 @@ TEST_CASE("the canonical text holds every field") {
                                   .bias = alibi() + key_padding_mask(),
                                   .causal = true,
                                   .log_sum_exp = true,
-                                  .arch = {90}}) ==
+                                  .arch = {90},
+                                  .main_loop = MainLoop::portable}) ==
         "direction=forward dtype=bf16 head_dim=128 head_dim_v=64 causal=true log_sum_exp=true arch=sm_90a "
-        "bias=\"alibi() + key_padding_mask()\"");
+        "main_loop=portable bias=\"alibi() + key_padding_mask()\"");
 }
 
 TEST_CASE("fields come in any order, and absent ones take their defaults") {
   CHECK(parse_config("") == AttentionConfig{});
+  CHECK(parse_config("main_loop=hopper") == AttentionConfig{.main_loop = MainLoop::hopper});
   CHECK(parse_config("  bias=alibi()\n causal=\"true\" head_dim=128 ") ==
         AttentionConfig{.head_dim = 128, .bias = alibi(), .causal = true});
 }

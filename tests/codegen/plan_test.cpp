@@ -153,6 +153,20 @@ TEST_CASE("on Hopper the main loop is the one that was measured faster, with its
   CHECK(window(12) == MainLoop::portable);
 }
 
+TEST_CASE("the main loop that a config asks for is taken, or refused with the reason") {
+  for (const Direction direction : {Direction::forward, Direction::backward}) {
+    AttentionConfig config{
+        .direction = direction, .bias = bias::alibi(), .arch = Arch{90}, .main_loop = MainLoop::portable};
+    CHECK(plan(config).main_loop == MainLoop::portable);
+    CHECK(plan(config).main_loop_reason == "the one that the config asks for");
+    config.main_loop = MainLoop::hopper;
+    CHECK(plan(config).main_loop == MainLoop::hopper);
+    config.arch = Arch{80};
+    CHECK(testing::message_of(ErrorCode::invalid_config, [&] { (void)plan(config); }) ==
+          "main_loop is hopper, but this config takes the portable one (the one for sm_80); leave it out");
+  }
+}
+
 TEST_CASE("a plan tells which inputs the copy engine fetches, and what it cannot fetch") {
   const KernelPlan dense = plan_of(bias::dense() + bias::pair_input("a_mask", DType::u8) * 2);
   CHECK(dense.tile.pair_tiles);

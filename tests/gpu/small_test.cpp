@@ -92,6 +92,30 @@ TEST_CASE("gradients match float64") {
   check_gradients(cases);
 }
 
+// Each has keys of several blocks, tiles of queries under way, and both ends ragged.
+TEST_CASE("gradients match float64 at each tile of the portable loop") {
+  struct Tiled {
+    int head_dim;
+    int rank;
+    bool deterministic = false;
+  };
+  std::vector<AttentionCase> cases;
+  for (const auto& [head_dim, rank, deterministic] :
+       {Tiled{16, 8}, {32, 40}, {64, 16}, {56, 64}, {128, 8}, {104, 64}, {200, 8}, {64, 16, true}})
+    cases.push_back({.config = {.direction = Direction::backward,
+                                .head_dim = head_dim,
+                                .bias = bias::low_rank(rank),
+                                .causal = cases.size() % 2 == 1,
+                                .deterministic = deterministic,
+                                .main_loop = MainLoop::portable},
+                     .batch = 1,
+                     .heads = 2,
+                     .kv_heads = 1,
+                     .q_length = 150,
+                     .kv_length = 200});
+  check_gradients(cases);
+}
+
 /// A case for each bias, with masks and inputs of all sorts; the function sets the rest of the n-th.
 template <class Vary>
 void check_gradients_of_every_bias(const Vary& vary) {

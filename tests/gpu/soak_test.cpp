@@ -32,6 +32,7 @@ class RandomCases {
     const std::vector<Expr> biases = all_biases();
     config.bias = biases[static_cast<std::size_t>(number(0, static_cast<int>(biases.size()) - 1))];
     config.causal = one_in(2);
+    if (one_in(4)) config.main_loop = MainLoop::portable;
     config.log_sum_exp = one_in(2);
     attention.batch = number(1, 3);
     attention.kv_heads = number(1, 3);

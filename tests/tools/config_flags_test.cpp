@@ -73,6 +73,7 @@ TEST_CASE("command: gradients are asked for by name, of all by default") {
   CHECK(config.direction == Direction::backward);
   CHECK(config.gradients == std::vector<std::string>{"q", "slopes"});
   CHECK(parse_config(explained_config("--direction backward --bias alibi")).gradients.empty());
+  CHECK(parse_config(explained_config("--main-loop portable")).main_loop == MainLoop::portable);
 }
 
 TEST_CASE("command: flags that do not make a config are errors that name the flag and the remedy") {
@@ -98,6 +99,9 @@ TEST_CASE("command: flags that do not make a config are errors that name the fla
       {"--arch sm_80 --direction backward --gradients q,slops --bias alibi", "there is no 'slops'; there are those of"},
       {"--arch sm_80 --direction sideways", "sideways"},
       {"--arch sm_80 --config 'direction=backward' --gradients q", "--gradients and --config"},
+      {"--arch sm_80 --main-loop tall", "'tall' is no main loop; accepted are portable, hopper"},
+      {"--arch sm_80 --main-loop hopper",
+       "main_loop is hopper, but this config takes the portable one (the one for sm_80); leave it out"},
       {"--bias alibi", "pass --arch"},
   };
   for (const auto& [flags, message] : cases) {
