@@ -54,6 +54,26 @@ std::string with_value(const Expr& expr, const Use& use) {
   return code.statements.empty() ? statement : fmt::format("{{\n{}{}}}\n", code.statements, statement);
 }
 
+/// What is added up of values that are evaluated together.
+class Addends {
+ public:
+  /// The statement is a format of the value.
+  void add(const Expr& value, std::string statement) {
+    values_.push_back(value);
+    statements_.push_back(std::move(statement));
+  }
+  [[nodiscard]] std::string text() const {
+    const CudaExpressions code = to_cuda(values_, kScope);
+    std::string text = code.statements;
+    for (std::size_t i = 0; i < values_.size(); ++i) text += fmt::format(fmt::runtime(statements_[i]), code.values[i]);
+    return text;
+  }
+
+ private:
+  std::vector<Expr> values_;
+  std::vector<std::string> statements_;
+};
+
 std::string terms_text(const char* type, const char* function, const char* comment, const char* index,
                        const std::vector<HoistedValue>& values) {
   const std::string parameters = fmt::format("(const Parameters& p, const Block& block{}{})",
@@ -69,7 +89,8 @@ std::string terms_text(const char* type, const char* function, const char* comme
 }  // namespace
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
-    : hoisted_(hoist(program.bias, derivatives_of(program))),
+    : expression_(config.bias),
+      hoisted_(hoist(program.bias, derivatives_of(program))),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()) {
@@ -111,7 +132,7 @@ std::string BackwardBias::bias() const {
 
 std::string BackwardBias::query_gradients() const {
   std::string members;
-  std::string add;
+  Addends addends;
   std::string write;
   for (const Emitted& gradient : gradients_) {
     const InputSpec& input = gradient.input;
@@ -120,12 +141,8 @@ std::string BackwardBias::query_gradients() const {
     if (!is_scalar && input.kind != Op::query_input) continue;
     const std::string& name = input.name;
     members += fmt::format("SumOverKeys {}[{}];\n", name, input.dims);
-    for (std::size_t c = 0; c < values.size(); ++c) {
-      if (is_zero(values[c])) continue;
-      add += with_value(values[c], [&](const std::string& value) {
-        return fmt::format("{}[{}].add(d_bias, probability, {});\n", name, c, value);
-      });
-    }
+    for (std::size_t c = 0; c < values.size(); ++c)
+      if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}[{}].add(d_bias, probability, {{}});\n", name, c));
     write += is_scalar ? fmt::format(
                              "{{\nconst float row = {0}[0].of_row(excess);\n"
                              "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
@@ -143,12 +160,12 @@ std::string BackwardBias::query_gradients() const {
       "__device__ __forceinline__ void add{} {{\nexcess += d_bias;\n{}}}\n__device__ __forceinline__ void "
       "write(const Parameters& p, const Block& block, int q_index, bool valid) {{\nexcess = sum_of_row(excess);\n"
       "{}}}\n}};\n\n",
-      members, add_parameters(), add, write);
+      members, add_parameters(), addends.text(), write);
 }
 
 std::string BackwardBias::key_gradients() const {
   std::string members;
-  std::string add;
+  Addends addends;
   std::string write;
   for (const Emitted& gradient : gradients_) {
     const InputSpec& input = gradient.input;
@@ -156,9 +173,7 @@ std::string BackwardBias::key_gradients() const {
     if (input.kind != Op::key_input) continue;
     members += fmt::format("float {}[{}] = {{}};\n", input.name, input.dims);
     for (std::size_t c = 0; c < values.size(); ++c)
-      add += with_value(values[c], [&](const std::string& value) {
-        return fmt::format("{}[{}] += d_bias * ({});\n", input.name, c, value);
-      });
+      addends.add(values[c], fmt::format("{}[{}] += d_bias * ({{}});\n", input.name, c));
     write += fmt::format(
         "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}[c]);\n"
         "if (valid && threadIdx.x % 4 == 0) p.{0}_gradient.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
@@ -169,7 +184,7 @@ std::string BackwardBias::key_gradients() const {
       "// What is summed up over the queries of a key.\nstruct KeyGradients {{\n{}\n__device__ __forceinline__ void "
       "add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, const Block& block, int kv_index, "
       "bool valid) {{\n{}}}\n}};\n\n",
-      members, add_parameters(), add, write);
+      members, add_parameters(), addends.text(), write);
 }
 
 std::string BackwardBias::score_gradients() const {
@@ -240,7 +255,7 @@ std::string BackwardBias::score_gradients() const {
 }
 
 std::string BackwardBias::emit() const {
-  return std::string(diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
+  return function_includes(expression_) + (diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
          "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n\n" +
          terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +

@@ -60,6 +60,7 @@ class BackwardBias {
   [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
 
+  Expr expression_;
   HoistedScores hoisted_;
   std::vector<Emitted> gradients_;
   std::optional<DiagonalRead> diagonal_;

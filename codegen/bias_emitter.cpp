@@ -74,6 +74,7 @@ class BiasEmitter {
   }
 
   void includes() {
+    text_ += function_includes(plan_.config.bias);
     line("#include \"bias_hooks.cuh\"");
     for (const FactorTerm& factors : program_.factors) {
       const bool is_f32 = factors.dtype == DType::f32;

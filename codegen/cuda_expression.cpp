@@ -9,6 +9,7 @@
 
 #include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
+#include "codegen/rewrite.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::codegen {
@@ -43,10 +44,11 @@ class Writer {
  public:
   explicit Writer(const CudaScope& scope) : scope_(scope) {}
 
-  CudaExpression write(const Expr& expr) {
-    count_uses(expr);
-    std::string value = text_of(expr).text;
-    return {std::move(statements_), std::move(value)};
+  CudaExpressions write(std::span<const Expr> exprs) {
+    for (const Expr& expr : exprs) count_uses(expr);
+    std::vector<std::string> values;
+    for (const Expr& expr : exprs) values.push_back(text_of(expr).text);
+    return {std::move(statements_), std::move(values)};
   }
 
  private:
@@ -180,7 +182,7 @@ class Writer {
       case Op::cos:
         return call(e, "cosf");
       case Op::atan2:
-        return call(e, "atan2f");
+        return call(e, "arctangent");
       case Op::to_real:
         return call(e, "static_cast<float>");
       case Op::less:
@@ -210,7 +212,17 @@ class Writer {
 
 }  // namespace
 
-CudaExpression to_cuda(const Expr& expr, const CudaScope& scope) { return Writer(scope).write(expr); }
+CudaExpression to_cuda(const Expr& expr, const CudaScope& scope) {
+  CudaExpressions one = Writer(scope).write({&expr, 1});
+  return {std::move(one.statements), std::move(one.values.front())};
+}
+
+CudaExpressions to_cuda(std::span<const Expr> exprs, const CudaScope& scope) { return Writer(scope).write(exprs); }
+
+std::string function_includes(const Expr& bias) {
+  const auto is_angle = [](const ExprNode& node) { return node.op == Op::atan2; };
+  return any_node(bias, is_angle) ? "#include \"arctangent.cuh\"\n" : "";
+}
 
 std::string cuda_type(const Expr& expr) {
   switch (expr.type().scalar) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "flashbias/bias.hpp"
 
@@ -21,6 +23,17 @@ struct CudaExpression {
 };
 
 [[nodiscard]] CudaExpression to_cuda(const Expr& expr, const CudaScope& scope);
+
+/// The same of several that are evaluated together.
+struct CudaExpressions {
+  std::string statements;
+  std::vector<std::string> values;
+};
+
+[[nodiscard]] CudaExpressions to_cuda(std::span<const Expr> exprs, const CudaScope& scope);
+
+/// Include lines of the functions that a bias calls and CUDA has not, or not as kernels need them.
+[[nodiscard]] std::string function_includes(const Expr& bias);
 
 /// `int`, `float` or `bool`.
 [[nodiscard]] std::string cuda_type(const Expr& expr);

@@ -14,11 +14,11 @@ namespace flashbias::codegen {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-/// CUDA's expf, logf, sinf, cosf and sqrtf stay within two units of the last place of a result (CUDA C++ Programming
-/// Guide, mathematical functions); an absolute 2^-22 for those whose results are at most 1.
+/// CUDA's expf, logf, sinf, cosf, roots and quotients stay within two units of the last place of a result (CUDA C++
+/// Programming Guide, mathematical functions); an absolute 2^-22 for those whose results are at most 1.
 constexpr double kFunctionRounding = 4 * kF32Rounding;
-/// atan2f stays within three units.
-constexpr double kAngleRounding = 6 * kF32Rounding;
+/// templates/arctangent.cuh stays within four units.
+constexpr double kAngleRounding = 8 * kF32Rounding;
 
 /// 0 times infinity is 0 here: a factor that is surely 0 makes a product of 0.
 double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
@@ -68,6 +68,12 @@ F32Value reciprocal(const F32Value& a) {
   if (a.low <= 0 && a.high >= 0) return unbounded();
   if (a.error >= least) return unbounded();
   return {1 / a.high, 1 / a.low, a.error / (least * (least - a.error))};
+}
+
+F32Value quotient(const F32Value& a, const F32Value& b) {
+  F32Value result = multiply(a, reciprocal(b));
+  result.error += result.magnitude() * kFunctionRounding;
+  return result;
 }
 
 /// A function that never falls and whose slope is at most `slope` where it is asked.
@@ -137,7 +143,7 @@ class Evaluator {
       case Op::multiply:
         return equal(e.arg(0), e.arg(1)) ? squared(at(e.arg(0))) : multiply(at(e.arg(0)), at(e.arg(1)));
       case Op::divide:
-        return multiply(at(e.arg(0)), reciprocal(at(e.arg(1))));
+        return quotient(at(e.arg(0)), at(e.arg(1)));
       default:
         return is_input(e.op()) ? input(e) : function(e);
     }

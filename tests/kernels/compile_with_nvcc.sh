@@ -11,7 +11,7 @@ cd "$work"
 compile() {
   printf '$ flashbias emit %s\n' "$*"
   "$flashbias" emit --arch sm_90a "$@" -o kernel.cu
-  "$nvcc" -cubin -std=c++20 -arch=sm_90a -o kernel.cubin kernel.cu
+  "$nvcc" -cubin -std=c++20 -arch=sm_90a -prec-div=false -prec-sqrt=false -o kernel.cubin kernel.cu
 }
 
 for layout in '' --no-format; do
