@@ -93,7 +93,10 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
       hoisted_(hoist(program.bias, derivatives_of(program))),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
-      sees_a_range_(program.visible.is_bounded()) {
+      sees_a_range_(program.visible.is_bounded()),
+      keeps_head_sums_(config.deterministic && std::ranges::any_of(wanted_, [](const InputSpec& input) {
+                         return input.kind == Op::head_scalar;
+                       })) {
   auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
     for (std::size_t i = 0; i < gradient.reads.size() && !diagonal_; ++i)
@@ -130,6 +133,11 @@ std::string BackwardBias::bias() const {
          "\n";
 }
 
+std::string BackwardBias::add_to_head(const std::string& input) const {
+  if (keeps_head_sums_) return fmt::format("HeadSums::store(p, p.{}_sums, block, q_index, sum);\n", input);
+  return fmt::format("if (threadIdx.x % 32 == 0) p.{}_gradient.add(block.batch, block.head, 0, 0, sum);\n", input);
+}
+
 std::string BackwardBias::query_gradients() const {
   std::string members;
   Addends addends;
@@ -145,9 +153,8 @@ std::string BackwardBias::query_gradients() const {
       if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}[{}].add(d_bias, probability, {{}});\n", name, c));
     write += is_scalar ? fmt::format(
                              "{{\nconst float row = {0}[0].of_row(excess);\n"
-                             "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
-                             "if (threadIdx.x % 32 == 0) p.{0}_gradient.add(block.batch, block.head, 0, 0, sum);\n}}\n",
-                             name)
+                             "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n{1}}}\n",
+                             name, add_to_head(name))
                        : fmt::format(
                              "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\n"
                              "const float sum = {0}[c].of_row(excess);\nif (valid && threadIdx.x % 4 == 0) "
@@ -256,11 +263,23 @@ std::string BackwardBias::score_gradients() const {
 
 std::string BackwardBias::emit() const {
   return function_includes(expression_) + (diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
-         "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n\n" +
+         "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n" +
+         (keeps_head_sums_ ? "#include \"backward/head_sums.cuh\"\n\n" : "\n") +
          terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
          terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
          query_gradients() + key_gradients() + score_gradients();
+}
+
+std::string BackwardBias::emit_add_up_heads() const {
+  std::string text;
+  for (const Emitted& gradient : gradients_)
+    if (gradient.input.kind == Op::head_scalar)
+      text += fmt::format("HeadSums::add_up(p, p.{0}_sums, p.{0}_gradient);\n", gradient.input.name);
+  return fmt::format(
+      "#include \"backward/head_sums.cuh\"\n\n__device__ __forceinline__ void add_up_heads(const Parameters& p) "
+      "{{\n{}}}\n",
+      text);
 }
 
 bool BackwardBias::is_wanted(const std::string& input) const {

@@ -88,7 +88,7 @@ std::string BackwardBias::emit_factor_sums() const {
     const auto& [q_input, rank] = std::tie(factors_[i].q_input, factors_[i].rank);
     if (!is_wanted(q_input)) continue;
     tiles += fmt::format("int factors{} = 0;\n", i);
-    begin += fmt::format("factors{0} = FactorHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
+    begin += fmt::format("factors{0} = DistinctHeads(p, p.{1}_gradient).index(batch, head) * p.q_tiles;\n", i, q_input);
     store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
   }
   return fmt::format(

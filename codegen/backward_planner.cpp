@@ -245,6 +245,14 @@ std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {
   return summed;
 }
 
+std::vector<const InputSpec*> ordered_scalars(const KernelPlan& plan) {
+  std::vector<const InputSpec*> scalars;
+  if (!plan.config.deterministic) return scalars;
+  for (const InputSpec& input : plan.input_gradients)
+    if (input.kind == Op::head_scalar) scalars.push_back(&input);
+  return scalars;
+}
+
 int workspace_columns(const KernelPlan& plan) {
   constexpr int kStatistics = 2;
   if (!adds_to_queries(plan)) return kStatistics;

@@ -35,6 +35,12 @@ struct KeptInRegisters {
 /// The low-rank terms whose queries' factors get gradients from such passes.
 [[nodiscard]] std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan);
 
+/// Head scalars whose gradients are summed up in a fixed order, by a kernel of their own.
+[[nodiscard]] std::vector<const InputSpec*> ordered_scalars(const KernelPlan& plan);
+
+/// Rows of queries that a part of such a sum is of.
+inline constexpr int kRowsOfHeadSum = 8;
+
 /// Numbers of the workspace for each query and head: of statistics, and, where passes add to queries, sums of d_q and
 /// of the factors whose gradients are asked for; less where batch items or heads share these.
 [[nodiscard]] int workspace_columns(const KernelPlan& plan);

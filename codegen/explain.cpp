@@ -133,6 +133,9 @@ std::string explain(const KernelPlan& plan) {
                                                : "; each of two warpgroups half of the columns",
           pass.joins_factors ? ", factors in the products of q and k" : "");
   }
+  for (const InputSpec* scalar : codegen::ordered_scalars(plan))
+    text += fmt::format("        parts of the gradient of {} are kept, and added up in the same order each time\n",
+                        scalar->name);
   if (!plan.passes.empty())
     text += fmt::format("        {} bytes of workspace for each query and head\n", workspace_bytes(plan));
   if (plan.terms.empty()) text += "bias:   none\n";

@@ -27,14 +27,13 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
   throw Error(ErrorCode::invalid_config, "gradients: " + problem);
 }
 
-/// What many thread blocks add to, in whatever order they come.
-void reject_sums_of_queries(const AttentionConfig& config) {
+/// What scores add to in whatever order they come.
+void reject_tables(const AttentionConfig& config) {
   for (const InputSpec& input : gradient_names(config).inputs)
-    if (input.kind == Op::head_scalar || input.kind == Op::table)
-      reject(fmt::format(
-          "'{}' belongs to all queries of a head, whose thread blocks add to its gradient in any order, and "
-          "deterministic is true; name the others in gradients, or leave deterministic out",
-          input.name));
+    if (input.kind == Op::table)
+      reject(fmt::format("'{}' is a table, to whose entries scores add in any order, and deterministic is true; name "
+                         "the others in gradients, or leave deterministic out",
+                         input.name));
 }
 
 }  // namespace
@@ -80,7 +79,7 @@ void validate_gradients(const AttentionConfig& config) {
         config.gradients.begin() + static_cast<std::ptrdiff_t>(i))
       reject(fmt::format("'{}' is named twice", name));
   }
-  if (config.deterministic) reject_sums_of_queries(config);
+  if (config.deterministic) reject_tables(config);
 }
 
 }  // namespace flashbias::codegen

@@ -28,7 +28,7 @@
 ///   workspace                            a pointer to f32, two for each row of queries; where a pass adds to queries,
 ///                                        behind these: the sums of d_q, those for each of summed_factors. Then 8 bytes
 ///                                        each: where those of d_q begin, where those of factors begin and end, where
-///                                        all end
+///                                        all end, and where parts of the sums for each of ordered_scalars begin
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for

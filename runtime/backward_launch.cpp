@@ -97,7 +97,8 @@ BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& 
   InputSpec spec = input;
   spec.dtype = DType::f32;
   const BiasStrides strides = bind_bias_tensor(spec, tensor, sizes);
-  const bool is_shared = (sizes.batch > 1 && strides.batch == 0) || (sizes.heads > 1 && strides.head == 0);
+  const bool is_shared = input.kind != Op::head_scalar &&
+                         ((sizes.batch > 1 && strides.batch == 0) || (sizes.heads > 1 && strides.head == 0));
   if (config.deterministic && is_shared)
     reject(title, tensor,
            "batch items or heads share it and add to it in any order, but the config says deterministic=true; bind the "
@@ -106,10 +107,12 @@ BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& 
   return strides;
 }
 
-/// What is in the workspace, each part by the number that it begins at; all but the last end where the next begins.
+/// What is in the workspace, each part by the number that it begins at; sums of factors end where the next begin.
 struct WorkspaceLayout {
   std::int64_t d_q_sums = 0;
   std::vector<std::int64_t> factor_sums;
+  std::int64_t end_of_sums = 0;
+  std::vector<std::int64_t> scalar_parts;
   std::int64_t end = 0;
 };
 
@@ -119,8 +122,16 @@ WorkspaceLayout workspace_layout(const KernelPlan& plan, const std::vector<BiasS
   constexpr std::int64_t kAlignment = 4;  // of sums, which are added four at a time
   WorkspaceLayout layout;
   layout.d_q_sums = count_tiles(2 * sizes.batch * sizes.heads * sizes.q_length, kAlignment) * kAlignment;
-  layout.end = layout.d_q_sums;
-  if (!codegen::adds_to_queries(plan)) return layout;
+  layout.end = layout.end_of_sums = layout.d_q_sums;
+  if (!codegen::adds_to_queries(plan)) {
+    const std::int64_t parts =
+        count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q / codegen::kRowsOfHeadSum;
+    for (std::size_t i = 0; i < codegen::ordered_scalars(plan).size(); ++i) {
+      layout.scalar_parts.push_back(layout.end);
+      layout.end += sizes.batch * sizes.heads * parts;
+    }
+    return layout;
+  }
   const codegen::ColumnShares shares = codegen::column_shares(plan);
   const std::int64_t rows = count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q;
   layout.end += sizes.batch * sizes.heads * rows * shares.columns_of_sums(plan.config.head_dim);
@@ -131,6 +142,7 @@ WorkspaceLayout workspace_layout(const KernelPlan& plan, const std::vector<BiasS
     layout.end += (strides.batch == 0 ? 1 : sizes.batch) * (strides.head == 0 ? 1 : sizes.heads) * rows *
                   shares.columns_of_sums(term->rank);
   }
+  layout.end_of_sums = layout.end;
   return layout;
 }
 
@@ -168,8 +180,9 @@ void append_workspace(LaunchPlan& launch, ParameterWriter& parameters, const Wor
   parameters.append(layout.d_q_sums);
   for (std::size_t i = 0; i < layout.factor_sums.size(); ++i)
     parameters.append(layout.factor_sums[i],
-                      i + 1 < layout.factor_sums.size() ? layout.factor_sums[i + 1] : layout.end);
-  parameters.append(layout.end);
+                      i + 1 < layout.factor_sums.size() ? layout.factor_sums[i + 1] : layout.end_of_sums);
+  parameters.append(layout.end_of_sums);
+  for (const std::int64_t parts : layout.scalar_parts) parameters.append(parts);
 }
 
 }  // namespace
@@ -215,6 +228,9 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
     steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile),
               kRowKernel);
   }
+  if (!codegen::ordered_scalars(plan).empty() && sizes.q_length > 0)
+    steps.add(KernelRole::query_sums, count_tiles(sizes.batch * sizes.heads, codegen::kRowKernelThreads / 32),
+              kRowKernel);
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
                                                          codegen::kTensorMapsOfFactors * plan.fetched_factors.size());

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backward/column_shares.cuh"
-#include "backward/gradient.cuh"
+#include "backward/distinct_heads.cuh"
 #include "backward/row_kernels.cuh"
 #include "block.cuh"
 
@@ -119,25 +119,14 @@ __device__ __forceinline__ void store_d_q(const Parameters& p) {
   }
 }
 
-// Sums of the gradient of factors: batch items and heads that share these share the sums.
-struct FactorHeads {
-  int batches, heads;  // that differ
-
-  __device__ __forceinline__ FactorHeads(const Parameters& p, const Gradient& gradient)
-      : batches(gradient.batch_stride == 0 ? 1 : p.all_q_tiles / p.q_tiles / p.heads),
-        heads(gradient.head_stride == 0 ? 1 : p.heads) {}
-  __device__ __forceinline__ int index(int batch, int head) const {
-    return (batches == 1 ? 0 : batch) * heads + (heads == 1 ? 0 : head);
-  }
-};
-
+// Of factors: batch items and heads that share these share the sums.
 template <int Rank>
 __device__ __forceinline__ void store_factor_gradient(const Parameters& p, i64 first, i64 end,
                                                       const Gradient& gradient) {
   using Chunk = QuerySumsChunk<Rank>;
   const int tiles = static_cast<int>((end - first) / QuerySums<Rank>::kTile);
   for (int tile = group_of_grid(); tile < tiles; tile += groups_of_grid()) {
-    const FactorHeads factors(p, gradient);
+    const DistinctHeads factors(p, gradient);
     const int head = tile / p.q_tiles;
     const BlockRows block(p, head / factors.heads, head % factors.heads, tile % p.q_tiles);
 #pragma unroll

@@ -150,16 +150,23 @@ TEST_CASE("warpgroups share out tiles of queries where registers have room, and 
   CHECK(form(bias::low_rank(64), 64, {}) == "columns");
 }
 
-TEST_CASE("what all queries of a head add to has no deterministic gradient") {
+TEST_CASE("deterministic gradients are those of all inputs but tables") {
   AttentionConfig config = backward(bias::alibi());
   config.deterministic = true;
   CHECK(parse_config(to_string(config)) == config);
   CHECK_FALSE(config == backward(bias::alibi()));
   CHECK_FALSE(hash_value(config) == hash_value(backward(bias::alibi())));
-  CHECK(
-      rejection(config) ==
-      "gradients: 'slopes' belongs to all queries of a head, whose thread blocks add to its gradient in any order, and "
-      "deterministic is true; name the others in gradients, or leave deterministic out");
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    config.arch = arch;
+    const std::string source = emit(plan(config)).text;
+    CHECK(source.find("HeadSums::store(p, p.slopes_sums") != std::string::npos);
+    CHECK(source.find("HeadSums::add_up(p, p.slopes_sums, p.slopes_gradient)") != std::string::npos);
+    CHECK(source.find("p.slopes_gradient.add(") == std::string::npos);
+  }
+  config.bias = bias::t5_relative_position();
+  CHECK(rejection(config) ==
+        "gradients: 'relative_bias' is a table, to whose entries scores add in any order, and deterministic is true; "
+        "name the others in gradients, or leave deterministic out");
   config.gradients = {"q", "k"};
   CHECK_NOTHROW((void)plan(config));
   config.direction = Direction::forward;

@@ -136,6 +136,23 @@ TEST_CASE("gradients that heads share are refused where they have to be determin
   CHECK_NOTHROW((void)launch.prepare());
 }
 
+TEST_CASE("deterministic gradients of head scalars have parts in the workspace and a step of their own") {
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    Launch launch;
+    launch.plan = flashbias::plan({.direction = Direction::backward,
+                                   .head_dim = D,
+                                   .head_dim_v = Dv,
+                                   .bias = bias::alibi(),
+                                   .arch = arch,
+                                   .gradients = {"q", "v", "slopes"},
+                                   .deterministic = true});
+    const LaunchPlan made = launch.prepare();  // of slopes that batch items share
+    CHECK(made.steps[3].role == KernelRole::query_sums);
+    CHECK(made.steps[3].blocks == B * H / 8);  // a warp a head
+    CHECK(made.workspace_bytes == (B * H * Nq * 2 + B * H * (128 / 8)) * sizeof(float));
+  }
+}
+
 TEST_CASE("a backward launch has a step for each kernel, and a workspace for what they hand over") {
   const auto prepare = [](Arch arch, bool deterministic) {
     Launch launch;
