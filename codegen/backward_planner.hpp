@@ -42,7 +42,8 @@ struct KeptInRegisters {
 inline constexpr int kRowsOfHeadSum = 8;
 
 /// Numbers of the workspace for each query and head: of statistics, and, where passes add to queries, sums of d_q and
-/// of the factors whose gradients are asked for; less where batch items or heads share these.
+/// of the factors whose gradients are asked for; less where batch items or heads share these. Parts of the sums
+/// for head scalars, one for kRowsOfHeadSum queries, are not among them.
 [[nodiscard]] int workspace_columns(const KernelPlan& plan);
 
 }  // namespace flashbias::codegen

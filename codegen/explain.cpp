@@ -134,8 +134,9 @@ std::string explain(const KernelPlan& plan) {
           pass.joins_factors ? ", factors in the products of q and k" : "");
   }
   for (const InputSpec* scalar : codegen::ordered_scalars(plan))
-    text += fmt::format("        parts of the gradient of {} are kept, and added up in the same order each time\n",
-                        scalar->name);
+    text += fmt::format(
+        "        parts of the gradient of {}, {} bytes for {} queries, are added up in the same order each time\n",
+        scalar->name, sizeof(float), codegen::kRowsOfHeadSum);
   if (!plan.passes.empty())
     text += fmt::format("        {} bytes of workspace for each query and head\n", workspace_bytes(plan));
   if (plan.terms.empty()) text += "bias:   none\n";
