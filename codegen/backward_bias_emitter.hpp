@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "codegen/backward_program.hpp"
+#include "codegen/cuda_expression.hpp"
 #include "codegen/hoisting.hpp"
 
 namespace flashbias::codegen {
+
+inline const CudaScope kBackwardScope{.pairs_are_read_ahead = false};
 
 /// What the main loop for Hopper makes of low-rank terms.
 struct HopperFactors {

@@ -16,82 +16,53 @@ namespace {
 constexpr int kSpillsOfManyColumns = 384;
 constexpr int kFewColumns = 128;
 
-/// A tile for a pass of keys that adds to queries.
-struct Form {
-  int max_head_dim;
-  int max_sums;  ///< numbers that a thread keeps of the gradients of its keys, beside which scores find registers
-  Tile tile;
-};
-
 constexpr const char* kRowsOf32 =
     "each warp keeps the gradients of 32 keys in registers, for which it reads queries once";
 constexpr const char* kRowsOf16 = "each warp keeps the gradients of 16 keys in registers";
-constexpr const char* kSharedRows =
-    "two warps share 32 keys, each with the gradients of half of the columns in registers";
-constexpr const char* kSharedRowsOf16 =
-    "two warps share 16 keys, each with the gradients of half of the columns in registers";
+constexpr const char* kSharedRows = "two warps share keys, each with the gradients of half of the columns in registers";
 
-/// The first that fits is taken. Measured on an H200, without factors where not said, in TFLOP/s (docs/performance.md):
-const std::array kForms = {
-    // D = 16: 133, two blocks 122.
-    Form{16,
-         48,
-         {.block_q = 64,
-          .block_k = 128,
-          .warps = 4,
-          .blocks_per_multiprocessor = 3,
-          .reason = kRowsOf32,
-          .columns_at_once = 32,
-          .rows_a_warp = 32,
-          .stages = 2}},
+/// A tile for a pass of keys that adds to queries, of which 64 pass by at a time.
+struct Form {
+  int max_head_dim;
+  int max_sums;  ///< numbers that a thread keeps of the gradients of its keys, beside which scores find registers
+  int keys;
+  int warps;
+  int rows_a_warp;
+  int blocks_per_multiprocessor;
+  int stages;
+  int columns_at_once;
+  const char* reason;
+
+  [[nodiscard]] Tile tile() const {
+    return {.block_q = 64,
+            .block_k = keys,
+            .warps = warps,
+            .blocks_per_multiprocessor = blocks_per_multiprocessor,
+            .allowed_spill_bytes = kSpillsOfManyColumns,
+            .reason = reason,
+            .columns_at_once = columns_at_once,
+            .rows_a_warp = rows_a_warp,
+            .stages = stages};
+  }
+};
+
+/// The first that fits is taken, with fewer stages where shared memory bars these. Measured on an H200, without factors
+/// where not said, in TFLOP/s (docs/performance.md).
+constexpr std::array kForms = {
+    // D = 16: 130, two blocks 118.
+    Form{16, 48, 128, 4, 32, 3, 2, 32, kRowsOf32},
     // D = 32: 244, three blocks 218 to 233, 16 keys a warp 195 to 200; 128 queries 246, but 139 instead of 146 at 576
     // tokens.
-    Form{32,
-         128,
-         {.block_q = 64,
-          .block_k = 128,
-          .warps = 4,
-          .blocks_per_multiprocessor = 2,
-          .reason = kRowsOf32,
-          .columns_at_once = 32,
-          .rows_a_warp = 32,
-          .stages = 2}},
+    Form{32, 128, 128, 4, 32, 2, 2, 32, kRowsOf32},
     // D = 64: 255, two stages 252, 128 queries 241, 16 keys a warp 196 to 220; R = 16: 257 and 211 with two stages.
-    Form{64,
-         160,
-         {.block_q = 64,
-          .block_k = 128,
-          .warps = 4,
-          .blocks_per_multiprocessor = 2,
-          .reason = kRowsOf32,
-          .columns_at_once = 32,
-          .rows_a_warp = 32}},
-    Form{64, 160, {.block_q = 64, .block_k = 128, .warps = 8, .reason = kRowsOf16, .columns_at_once = 32, .stages = 2}},
+    Form{64, 160, 128, 4, 32, 2, 1, 32, kRowsOf32},
+    Form{64, 160, 128, 8, 16, 1, 2, 32, kRowsOf16},
     // D = 128: 250, one stage 245, two blocks of 64 keys 248, 16 keys a warp 217 to 223.
-    Form{128,
-         160,
-         {.block_q = 64,
-          .block_k = 128,
-          .warps = 8,
-          .reason = kSharedRows,
-          .columns_at_once = 32,
-          .rows_a_warp = 32,
-          .stages = 2}},
-    Form{
-        128, 192, {.block_q = 64, .block_k = 128, .warps = 8, .reason = kRowsOf16, .columns_at_once = 16, .stages = 2}},
-    Form{128,
-         160,
-         {.block_q = 64,
-          .block_k = 64,
-          .warps = 4,
-          .reason = kSharedRows,
-          .columns_at_once = 32,
-          .rows_a_warp = 32,
-          .stages = 2}},
-    // D = 256: 214, D = 192: 210.
-    Form{256,
-         160,
-         {.block_q = 64, .block_k = 64, .warps = 8, .reason = kSharedRowsOf16, .columns_at_once = 32, .stages = 2}},
+    Form{128, 160, 128, 8, 32, 1, 2, 32, kSharedRows},
+    Form{128, 192, 128, 8, 16, 1, 2, 16, kRowsOf16},
+    Form{128, 160, 64, 4, 32, 1, 2, 32, kSharedRows},
+    // D = 256: 220, one stage 214; D = 192: 209 and 211.
+    Form{256, 160, 64, 8, 16, 1, 2, 32, kSharedRows},
 };
 
 int sums_of_thread(const AttentionConfig& config, const BackwardBias& bias, const Tile& tile) {
@@ -115,9 +86,8 @@ bool fits_shared_memory(const AttentionConfig& config, const BackwardBias& bias,
 std::optional<Tile> tile_of_shared_pass(const AttentionConfig& config, const BackwardBias& bias) {
   for (const Form& form : kForms) {
     if (std::max(config.head_dim, config.head_dim_v) > form.max_head_dim) continue;
-    if (sums_of_thread(config, bias, form.tile) > form.max_sums) continue;
-    Tile tile = form.tile;
-    tile.allowed_spill_bytes = kSpillsOfManyColumns;
+    Tile tile = form.tile();
+    if (sums_of_thread(config, bias, tile) > form.max_sums) continue;
     for (; tile.stages > 0; --tile.stages)
       if (fits_shared_memory(config, bias, tile)) return tile;
   }
