@@ -31,9 +31,10 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
 void reject_tables(const AttentionConfig& config) {
   for (const InputSpec& input : gradient_names(config).inputs)
     if (input.kind == Op::table)
-      reject(fmt::format("'{}' is a table, to whose entries scores add in any order, and deterministic is true; name "
-                         "the others in gradients, or leave deterministic out",
-                         input.name));
+      reject(
+          fmt::format("'{}' is a table, to whose entries scores add in any order, and deterministic is true; name "
+                      "the others in gradients, or leave deterministic out",
+                      input.name));
 }
 
 }  // namespace

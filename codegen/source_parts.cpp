@@ -23,12 +23,15 @@ std::string input_types(const KernelPlan& plan) {
 std::string include_line(std::string_view file) { return fmt::format("#include \"{}\"\n", file); }
 
 std::string size_constants(const KernelPlan& plan) {
+  const bool is_forward = plan.config.direction == Direction::forward;
   return fmt::format(
       "constexpr int kHeadDim = {};\nconstexpr int kHeadDimV = {};\n"
-      "constexpr int kBlockQ = {};  // query rows a thread block\n"
-      "constexpr int kBlockK = {};  // keys a step\n"
+      "constexpr int kBlockQ = {};  // {}\n"
+      "constexpr int kBlockK = {};  // {}\n"
       "constexpr int kWarps = {};\n",
-      plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q, plan.tile.block_k, plan.tile.warps);
+      plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q,
+      is_forward ? "query rows a thread block" : "queries of a tile", plan.tile.block_k,
+      is_forward ? "keys a step" : "keys of a tile", plan.tile.warps);
 }
 
 std::string hopper_constants(const KernelPlan& plan, const RoleRegisters& registers) {

@@ -67,8 +67,8 @@ struct KeyPass {
     shared.columns[stage].load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
   }
-  // Whether this thread has one of the columns of a tile to describe.
-  static __device__ __forceinline__ bool has_column() { return threadIdx.x < kBlockQ; }
+  // Whether this thread describes one of the columns of a tile.
+  static __device__ __forceinline__ bool describes_column() { return threadIdx.x < kBlockQ; }
   __device__ __forceinline__ void describe_column(const Block& block, const HeadTerms& head,
                                                   const QueryStatistics& statistics, int stage) {
     const int column = static_cast<int>(threadIdx.x);
@@ -112,7 +112,7 @@ struct KeyPass {
     __syncthreads();  // of all threads, and no one reads the tile before
     multiply(state, walk, next, stage);
     if (kStages == 1 || Shares::kExist) __syncthreads();  // all have handed over
-    const bool describes = next.has_tile() && has_column();
+    const bool describes = next.has_tile() && describes_column();
     QueryStatistics statistics;
     if (describes) statistics = QueryColumn::load_statistics(p, next.block, static_cast<int>(threadIdx.x));
     Shares::add_to_keys<WritesKeys, WritesValues>(d_k, d_v, shared.exchange, shared.columns[stage]);
@@ -141,7 +141,7 @@ struct KeyPass {
     commit_copies();
     if (walk.has_tile()) {
       start_copies(walk.block, 0);
-      if (has_column())
+      if (describes_column())
         describe_column(walk.block, state.head,
                         QueryColumn::load_statistics(p, walk.block, static_cast<int>(threadIdx.x)), 0);
     }
