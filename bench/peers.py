@@ -184,7 +184,7 @@ def makers(problem, flash_bias_func):
     text = f"head_dim={problem.dim} causal={str(problem.causal).lower()}"
 
     def ours(bias, inputs, fields=""):
-        kernel = functools.cache(lambda: Kernel(library(), f'{text}{fields} bias="{bias}"'))
+        kernel = functools.cache(lambda: Kernel(library(), f'{text} {fields} bias="{bias}"'))
         return Attention(lambda q, k, v: kernel()(q, k, v, **inputs))
 
     def plain(backend):
@@ -208,7 +208,7 @@ def makers(problem, flash_bias_func):
     return {
         "flashbias": lambda: ours(problem.config, problem.inputs),
         "flashbias_plain": lambda: ours("none()", {}),
-        "flashbias_portable": lambda: ours(problem.config, problem.inputs, " main_loop=portable"),
+        "flashbias_portable": lambda: ours(problem.config, problem.inputs, "main_loop=portable"),
         "cudnn_plain": lambda: plain(SDPBackend.CUDNN_ATTENTION),
         "fa2_plain": lambda: plain(SDPBackend.FLASH_ATTENTION),
         "flex": lambda: flex(problem),

@@ -34,9 +34,8 @@ CUmemoryPool pool_of(const Driver& driver, CUdevice device) {
 
 Workspace::Workspace(const Driver& driver, CUdevice device, std::size_t bytes, CUstream stream)
     : driver_(driver), stream_(stream) {
-  driver.check(
-      driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
-      "allocate " + std::to_string(bytes) + " bytes to sum up gradients of q in (deterministic=true needs none)");
+  driver.check(driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
+               "allocate the " + std::to_string(bytes) + " bytes of workspace that `flashbias explain` tells of");
 }
 
 Workspace::~Workspace() { driver_.cuMemFreeAsync(address_, stream_); }

@@ -68,9 +68,9 @@ class Kernel {
   /// current context. Allocates nothing, synchronises nothing, may be captured in a CUDA graph.
   /// Throws Error(invalid_argument) before anything is launched, Error(cuda) if the driver refuses.
   void launch(const AttentionArguments& arguments, CUstream_st* stream) const;
-  /// The same of a kernel for gradients; those of the bias' inputs are zeroed on the stream first. Where keys add to
-  /// the gradients of queries (`explain` tells), their sums are allocated on the stream, from a memory pool that keeps
-  /// what it once had: Error(cuda) also where there is not enough.
+  /// The same of a kernel for gradients; those of the bias' inputs are zeroed on the stream first. What its kernels
+  /// hand over to each other (`explain` tells how much) is allocated on the stream, from a memory pool that keeps what
+  /// it once had: Error(cuda) also where there is not enough.
   void launch_backward(const BackwardArguments& arguments, CUstream_st* stream) const;
 
   [[nodiscard]] const KernelPlan& plan() const noexcept;

@@ -89,10 +89,8 @@ struct KeyPass {
       const int first = column_group() * kColumns + i;
       RowScores scores;
       RowScores gradients;
-      clear(scores);
+      find_scores(scores, p, shared.rows, columns, first);
       clear(gradients);
-      multiply_factors(scores, p, shared.rows.factors, columns.factors, first);
-      multiply_rows(scores, shared.rows.x, columns.x, first);
       if (kStages > 1 && i == 0 && next.has_tile()) start_copies(next.block, stage_behind(stage));
       if constexpr (kNeedsGradients) multiply_rows(gradients, shared.rows.y, columns.y, first);
       differentiate_scores(scores, gradients, state, block, stage, first, masks);

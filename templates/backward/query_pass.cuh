@@ -90,10 +90,8 @@ struct QueryPass {
     for (int first = 0; first < kBlockQ; first += kColumnsAtOnce) {
       RowScores scores;
       RowScores gradients;
-      clear(scores);
+      find_scores(scores, p, shared.rows, columns, first);
       clear(gradients);
-      multiply_factors(scores, p, shared.rows.factors, columns.factors, first);
-      multiply_rows(scores, shared.rows.x, columns.x, first);
       multiply_rows(gradients, shared.rows.y, columns.y, first);
       differentiate_scores(scores, gradients, kv_start, stage, first, masks);
       if constexpr (WritesInputs) factor_gradients.add(gradients, columns.factors, first);

@@ -31,6 +31,14 @@ struct TokenTile {
   }
 };
 
+// scores = rows columns^T + products of factors, in units of the softmax scale.
+__device__ __forceinline__ void find_scores(RowScores& scores, const Parameters& p, const TokenTile<kBlockK>& rows,
+                                            const TokenTile<kBlockQ>& columns, int first) {
+  clear(scores);
+  multiply_factors(scores, p, rows.factors, columns.factors, first);
+  multiply_rows(scores, rows.x, columns.x, first);
+}
+
 struct SharedStorage {
   TokenTile<kBlockK> rows;
   TokenTile<kBlockQ> columns[kStages];

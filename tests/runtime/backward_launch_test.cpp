@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/parameters.hpp"
@@ -45,6 +46,16 @@ struct Launch {
     return prepare_backward_launch(plan, arguments, 0);
   }
 };
+
+KernelPlan alibi_plan(Arch arch, std::vector<std::string> gradients, bool deterministic) {
+  return flashbias::plan({.direction = Direction::backward,
+                          .head_dim = D,
+                          .head_dim_v = Dv,
+                          .bias = bias::alibi(),
+                          .arch = arch,
+                          .gradients = std::move(gradients),
+                          .deterministic = deterministic});
+}
 
 template <class Change>
 std::string rejection(Change change) {
@@ -139,13 +150,7 @@ TEST_CASE("gradients that heads share are refused where they have to be determin
 TEST_CASE("deterministic gradients of head scalars have parts in the workspace and a step of their own") {
   for (const Arch arch : {Arch{80}, Arch{90}}) {
     Launch launch;
-    launch.plan = flashbias::plan({.direction = Direction::backward,
-                                   .head_dim = D,
-                                   .head_dim_v = Dv,
-                                   .bias = bias::alibi(),
-                                   .arch = arch,
-                                   .gradients = {"q", "v", "slopes"},
-                                   .deterministic = true});
+    launch.plan = alibi_plan(arch, {"q", "v", "slopes"}, true);
     const LaunchPlan made = launch.prepare();  // of slopes that batch items share
     CHECK(made.steps[3].role == KernelRole::query_sums);
     CHECK(made.steps[3].blocks == B * H / 8);  // a warp a head
@@ -156,13 +161,7 @@ TEST_CASE("deterministic gradients of head scalars have parts in the workspace a
 TEST_CASE("a backward launch has a step for each kernel, and a workspace for what they hand over") {
   const auto prepare = [](Arch arch, bool deterministic) {
     Launch launch;
-    launch.plan = flashbias::plan({.direction = Direction::backward,
-                                   .head_dim = D,
-                                   .head_dim_v = Dv,
-                                   .bias = bias::alibi(),
-                                   .arch = arch,
-                                   .gradients = {"q", "v"},
-                                   .deterministic = deterministic});
+    launch.plan = alibi_plan(arch, {"q", "v"}, deterministic);
     launch.gradients.erase(launch.gradients.begin());
     return launch.prepare();
   };
