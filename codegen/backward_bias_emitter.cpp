@@ -44,9 +44,7 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()),
-      keeps_head_sums_(config.deterministic && std::ranges::any_of(wanted_, [](const InputSpec& input) {
-                         return input.kind == Op::head_scalar;
-                       })) {
+      has_exact_sums_(config.deterministic && !wanted_.empty()) {
   auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
     for (std::size_t i = 0; i < gradient.reads.size() && !diagonal_; ++i)
@@ -79,11 +77,16 @@ std::string BackwardBias::bias() const {
 std::string BackwardBias::emit() const {
   return function_includes(expression_) + (diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
          "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n" +
-         (keeps_head_sums_ ? "#include \"backward/head_sums.cuh\"\n\n" : "\n") +
+         (has_exact_sums_ ? "#include \"backward/exact_gradient.cuh\"\n\n" : "\n") +
          terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
          terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
          query_gradients() + key_gradients() + score_gradients();
+}
+
+std::string BackwardBias::gradient_of(const std::string& input) const {
+  return has_exact_sums_ ? fmt::format("ExactGradient(p.{0}_gradient, p.workspace, p.{0}_sums, p.{0}_sums_end)", input)
+                         : fmt::format("p.{}_gradient", input);
 }
 
 bool BackwardBias::is_wanted(const std::string& input) const {

@@ -30,8 +30,8 @@ class BackwardBias {
   [[nodiscard]] std::string emit_factors(bool keys_add_to_queries) const;
   /// Of templates/backward/factor_sums.cuh.
   [[nodiscard]] std::string emit_factor_sums() const;
-  /// Of templates/backward/add_up_heads.cuh.
-  [[nodiscard]] std::string emit_add_up_heads() const;
+  /// Of templates/backward/round_sums.cuh.
+  [[nodiscard]] std::string emit_round_sums() const;
   /// Of templates/backward/hopper/factors.cuh.
   [[nodiscard]] std::string emit_hopper_factors(const HopperFactors& form) const;
 
@@ -59,12 +59,14 @@ class BackwardBias {
   };
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
-  [[nodiscard]] std::string add_to_head(const std::string& input) const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
   [[nodiscard]] std::string add_with_keys(const HopperFactors& form) const;
   [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
+  /// What addends of its gradient go to.
+  [[nodiscard]] std::string gradient_of(const std::string& input) const;
+  [[nodiscard]] bool adds_in_shared_memory(const InputSpec& table) const;
 
   Expr expression_;
   HoistedScores hoisted_;
@@ -72,8 +74,8 @@ class BackwardBias {
   std::optional<DiagonalRead> diagonal_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;
-  bool sees_a_range_;     ///< of keys; or else the first so many
-  bool keeps_head_sums_;  ///< apart, until they are added up in a fixed order
+  bool sees_a_range_;  ///< of keys; or else the first so many
+  bool has_exact_sums_;
 };
 
 }  // namespace flashbias::codegen

@@ -23,15 +23,12 @@ constexpr RoleRegisters kRegistersOfRoles{.producer = 24, .consumer = 240};
 
 /// What the kernels hand over to each other.
 std::string workspace(const KernelPlan& plan) {
+  const std::vector<const InputSpec*> inputs = summed_inputs(plan);
   std::string text = "float* workspace;  // see StoredStatistics";
-  if (!adds_to_queries(plan)) {
-    text += "\ni64 d_q_sums, sums_end;  // of which there are none\n";
-    for (const InputSpec* scalar : ordered_scalars(plan)) text += fmt::format("i64 {}_sums;\n", scalar->name);
-    return text;
-  }
-  text += " and QuerySums, which begin so many numbers behind\ni64 d_q_sums;\n";
-  for (const FactorTerm* term : summed_factors(plan))
-    text += fmt::format("i64 {0}_sums, {0}_sums_end;\n", term->q_input);
+  if (adds_to_queries(plan)) text += ", QuerySums";
+  if (has_exact_sums(plan)) text += ", ExactGradient";
+  text += "\ni64 d_q_sums;  // where sums begin, in floats\n";
+  for (const InputSpec* input : inputs) text += fmt::format("i64 {0}_sums, {0}_sums_end;\n", input->name);
   return text + "i64 sums_end;\n";
 }
 
@@ -104,7 +101,7 @@ std::string passes(const KernelPlan& plan) {
   if (!std::ranges::all_of(plan.passes, owns_keys)) text += include_line(folder + "query_pass.cuh");
   if (is_hopper(plan)) text += include_line(folder + "run_roles.cuh");
   if (adds_to_queries(plan)) text += include_line("backward/query_sums_kernel.cuh");
-  if (!ordered_scalars(plan).empty()) text += include_line("backward/head_sums_kernel.cuh");
+  if (has_exact_sums(plan)) text += include_line("backward/round_sums_kernel.cuh");
   text +=
       "\n// The kinds of work, one behind the other in the grid.\n"
       "__device__ __forceinline__ void run_pass(const Parameters& p, SharedStorage& shared, int index) {\n";
@@ -129,7 +126,7 @@ std::string emit_backward(const KernelPlan& plan) {
   const BackwardBias bias(plan.config, program);
   choices["backward/bias.cuh"] = bias.emit();
   const bool has_sums = adds_to_queries(plan);
-  choices["backward/add_up_heads.cuh"] = bias.emit_add_up_heads();
+  if (has_exact_sums(plan)) choices["backward/round_sums.cuh"] = bias.emit_round_sums();
   if (has_sums) choices["backward/factor_sums.cuh"] = bias.emit_factor_sums();
   choices[is_hopper(plan) ? "backward/hopper/shares.cuh" : "backward/shares.cuh"] =
       include_line(std::string(is_hopper(plan) ? "backward/hopper/" : "backward/") +

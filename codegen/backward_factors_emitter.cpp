@@ -46,7 +46,7 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
       if (!is_wanted(factors_[i].*side)) continue;
       members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
       add += fmt::format("factors{0}.add(gradients, columns.factors{0}, first);\n", i);
-      write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
+      write += fmt::format("factors{}.write({}, batch, head, start, end);\n", i, gradient_of(factors_[i].*side));
     }
     return gradients_text(type, members, "", "const RowScores& gradients, const Factors<kBlockQ>& columns, int first",
                           add, write);
@@ -125,7 +125,7 @@ std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
       members += fmt::format("FactorGradient<{}> factors{};\n", factors_[i].rank, i);
       pin += fmt::format("factors{}.pin_sums();\n", i);
       add += fmt::format("factors{0}.add(gradients, columns.factors{0});\n", i);
-      write += fmt::format("factors{}.write(p.{}_gradient, batch, head, start, end);\n", i, factors_[i].*side);
+      write += fmt::format("factors{}.write({}, batch, head, start, end);\n", i, gradient_of(factors_[i].*side));
     }
     std::string other = fmt::format("__device__ __forceinline__ void pin_sums() {{\n{}}}\n", pin);
     if (side == &FactorTerm::k_input) other += add_with_keys(form);

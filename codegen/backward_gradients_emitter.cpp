@@ -27,8 +27,6 @@ constexpr const char* kNothing =
     "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
     "bool valid) {{}}\n}};\n\n";
 
-bool adds_in_shared_memory(const InputSpec& table) { return table.dims <= kMaxEntriesInSharedMemory; }
-
 /// A statement that uses the value of an expression, with what it needs before it.
 template <class Use>
 std::string with_value(const Expr& expr, const Use& use) {
@@ -66,9 +64,9 @@ int BackwardBias::table_entries() const {
   return entries;
 }
 
-std::string BackwardBias::add_to_head(const std::string& input) const {
-  if (keeps_head_sums_) return fmt::format("HeadSums::store(p, p.{}_sums, block, q_index, sum);\n", input);
-  return fmt::format("if (threadIdx.x % 32 == 0) p.{}_gradient.add(block.batch, block.head, 0, 0, sum);\n", input);
+/// In whatever order they come.
+bool BackwardBias::adds_in_shared_memory(const InputSpec& table) const {
+  return !has_exact_sums_ && table.dims <= kMaxEntriesInSharedMemory;
 }
 
 std::string BackwardBias::query_gradients() const {
@@ -86,13 +84,14 @@ std::string BackwardBias::query_gradients() const {
       if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}[{}].add(d_bias, probability, {{}});\n", name, c));
     write += is_scalar ? fmt::format(
                              "{{\nconst float row = {0}[0].of_row(excess);\n"
-                             "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n{1}}}\n",
-                             name, add_to_head(name))
+                             "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
+                             "if (threadIdx.x % 32 == 0) {1}.add(block.batch, block.head, 0, 0, sum);\n}}\n",
+                             name, gradient_of(name))
                        : fmt::format(
                              "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\n"
                              "const float sum = {0}[c].of_row(excess);\nif (valid && threadIdx.x % 4 == 0) "
-                             "p.{0}_gradient.add(block.batch, block.head, q_index, c, sum);\n}}\n",
-                             name, input.dims);
+                             "{2}.add(block.batch, block.head, q_index, c, sum);\n}}\n",
+                             name, input.dims, gradient_of(name));
   }
   if (members.empty()) return fmt::format(kNothing, "QueryGradients", add_parameters(), "q_index");
   return fmt::format(
@@ -116,8 +115,8 @@ std::string BackwardBias::key_gradients() const {
       addends.add(values[c], fmt::format("{}[{}] += d_bias * ({{}});\n", input.name, c));
     write += fmt::format(
         "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}[c]);\n"
-        "if (valid && threadIdx.x % 4 == 0) p.{0}_gradient.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
-        input.name, input.dims);
+        "if (valid && threadIdx.x % 4 == 0) {2}.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
+        input.name, input.dims, gradient_of(input.name));
   }
   if (members.empty()) return fmt::format(kNothing, "KeyGradients", add_parameters(), "kv_index");
   return fmt::format(
@@ -140,7 +139,7 @@ std::string BackwardBias::score_gradients() const {
     const std::string& name = input.name;
     if (input.kind == Op::pair_input) {
       add += with_value(values.front(), [&](const std::string& value) {
-        return fmt::format("p.{}_gradient.add(block.batch, block.head, q_index, kv_index, d_bias * ({}));\n", name,
+        return fmt::format("{}.add(block.batch, block.head, q_index, kv_index, d_bias * ({}));\n", gradient_of(name),
                            value);
       });
     } else if (input.kind == Op::table) {
@@ -150,7 +149,7 @@ std::string BackwardBias::score_gradients() const {
           const std::string clamped = fmt::format("min(max({}, 0), {})", entry, input.dims - 1);
           return is_shared
                      ? fmt::format("atomicAdd(&storage.{}[{}], {});\n", name, clamped, addend)
-                     : fmt::format("p.{}_gradient.add(block.batch, block.head, 0, {}, {});\n", name, clamped, addend);
+                     : fmt::format("{}.add(block.batch, block.head, 0, {}, {});\n", gradient_of(name), clamped, addend);
         });
       };
       for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
@@ -194,13 +193,11 @@ std::string BackwardBias::score_gradients() const {
       storage, clear, add_parameters(), add, put_parameters(), put, add_diagonals, write);
 }
 
-std::string BackwardBias::emit_add_up_heads() const {
+std::string BackwardBias::emit_round_sums() const {
   std::string text;
-  for (const Emitted& gradient : gradients_)
-    if (gradient.input.kind == Op::head_scalar)
-      text += fmt::format("HeadSums::add_up(p, p.{0}_sums, p.{0}_gradient);\n", gradient.input.name);
+  for (const InputSpec& input : wanted_) text += fmt::format("{}.round();\n", gradient_of(input.name));
   return fmt::format(
-      "#include \"backward/head_sums.cuh\"\n\n__device__ __forceinline__ void add_up_heads(const Parameters& p) "
+      "#include \"backward/exact_gradient.cuh\"\n\n__device__ __forceinline__ void round_sums(const Parameters& p) "
       "{{\n{}}}\n",
       text);
 }

@@ -238,19 +238,16 @@ KeptInRegisters kept_in_registers(const KernelPlan& plan) {
           .gradients = of_sums + 2 * of_factors <= kColumnsBesideGradients};
 }
 
-std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan) {
-  std::vector<const FactorTerm*> summed;
-  for (const FactorTerm& term : plan.backward_program->factors)
-    if (wants_gradient(plan.config, term.q_input)) summed.push_back(&term);
-  return summed;
-}
+bool has_exact_sums(const KernelPlan& plan) { return plan.config.deterministic && !plan.input_gradients.empty(); }
 
-std::vector<const InputSpec*> ordered_scalars(const KernelPlan& plan) {
-  std::vector<const InputSpec*> scalars;
-  if (!plan.config.deterministic) return scalars;
+std::vector<const InputSpec*> summed_inputs(const KernelPlan& plan) {
+  const std::vector<FactorTerm>& factors = plan.backward_program->factors;
+  std::vector<const InputSpec*> inputs;
   for (const InputSpec& input : plan.input_gradients)
-    if (input.kind == Op::head_scalar) scalars.push_back(&input);
-  return scalars;
+    if (adds_to_queries(plan) ? std::ranges::find(factors, input.name, &FactorTerm::q_input) != factors.end()
+                              : has_exact_sums(plan))
+      inputs.push_back(&input);
+  return inputs;
 }
 
 int workspace_columns(const KernelPlan& plan) {
@@ -258,7 +255,7 @@ int workspace_columns(const KernelPlan& plan) {
   if (!adds_to_queries(plan)) return kStatistics;
   const ColumnShares shares = column_shares(plan);
   int columns = kStatistics + shares.columns_of_sums(plan.config.head_dim);
-  for (const FactorTerm* term : summed_factors(plan)) columns += shares.columns_of_sums(term->rank);
+  for (const InputSpec* input : summed_inputs(plan)) columns += shares.columns_of_sums(input->dims);
   return columns;
 }
 

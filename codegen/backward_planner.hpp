@@ -32,18 +32,18 @@ struct KeptInRegisters {
 /// wide no faster than they multiply.
 [[nodiscard]] KeptInRegisters kept_in_registers(const KernelPlan& plan);
 
-/// The low-rank terms whose queries' factors get gradients from such passes.
-[[nodiscard]] std::vector<const FactorTerm*> summed_factors(const KernelPlan& plan);
+/// Whether gradients of inputs are the same bits in every run by exact sums (templates/backward/exact_gradient.cuh),
+/// where several warps add to a number; a kernel of its own rounds these.
+[[nodiscard]] bool has_exact_sums(const KernelPlan& plan);
+inline constexpr int kFloatsOfExactSum = 20;
 
-/// Head scalars whose gradients are summed up in a fixed order, by a kernel of their own.
-[[nodiscard]] std::vector<const InputSpec*> ordered_scalars(const KernelPlan& plan);
-
-/// Rows of queries that a part of such a sum is of.
-inline constexpr int kRowsOfHeadSum = 8;
+/// Inputs whose gradients are added up in the workspace: factors of queries that keys add to, or all where sums are
+/// exact.
+[[nodiscard]] std::vector<const InputSpec*> summed_inputs(const KernelPlan& plan);
 
 /// Numbers of the workspace for each query and head: of statistics, and, where passes add to queries, sums of d_q and
-/// of the factors whose gradients are asked for; less where batch items or heads share these. Parts of the sums
-/// for head scalars, one for kRowsOfHeadSum queries, are not among them.
+/// of queries' factors; less where batch items or heads share these. Exact sums are not among
+/// them.
 [[nodiscard]] int workspace_columns(const KernelPlan& plan);
 
 }  // namespace flashbias::codegen

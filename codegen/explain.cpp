@@ -133,10 +133,11 @@ std::string explain(const KernelPlan& plan) {
                                                : "; each of two warpgroups half of the columns",
           pass.joins_factors ? ", factors in the products of q and k" : "");
   }
-  for (const InputSpec* scalar : codegen::ordered_scalars(plan))
-    text += fmt::format(
-        "        parts of the gradient of {}, {} bytes for {} queries, are added up in the same order each time\n",
-        scalar->name, sizeof(float), codegen::kRowsOfHeadSum);
+  if (plan.config.deterministic)
+    for (const InputSpec* input : codegen::summed_inputs(plan))
+      text += fmt::format(
+          "        the gradient of {} where several warps add to a number: exact sums, {} bytes of workspace each\n",
+          input->name, codegen::kFloatsOfExactSum * sizeof(float));
   if (!plan.passes.empty())
     text += fmt::format("        {} bytes of workspace for each query and head\n", workspace_bytes(plan));
   if (plan.terms.empty()) text += "bias:   none\n";

@@ -27,16 +27,6 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
   throw Error(ErrorCode::invalid_config, "gradients: " + problem);
 }
 
-/// What scores add to in whatever order they come.
-void reject_tables(const AttentionConfig& config) {
-  for (const InputSpec& input : gradient_names(config).inputs)
-    if (input.kind == Op::table)
-      reject(
-          fmt::format("'{}' is a table, to whose entries scores add in any order, and deterministic is true; name "
-                      "the others in gradients, or leave deterministic out",
-                      input.name));
-}
-
 }  // namespace
 
 bool wants_gradient(const AttentionConfig& config, std::string_view name) {
@@ -80,7 +70,6 @@ void validate_gradients(const AttentionConfig& config) {
         config.gradients.begin() + static_cast<std::ptrdiff_t>(i))
       reject(fmt::format("'{}' is named twice", name));
   }
-  if (config.deterministic) reject_tables(config);
 }
 
 }  // namespace flashbias::codegen

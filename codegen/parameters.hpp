@@ -25,17 +25,16 @@
 ///   q, k, v, out, d_out, d_q, d_k, d_v   as above; null where a gradient is not asked for
 ///   log_sum_exp                          {pointer, batch stride, head stride}
 ///   each plan.inputs, then each plan.input_gradients
-///   workspace                            a pointer to f32, two for each row of queries; where a pass adds to queries,
-///                                        behind these: the sums of d_q, those for each of summed_factors. Then 8 bytes
-///                                        each: where those of d_q begin, where those of factors begin and end, where
-///                                        all end, and where parts of the sums for each of ordered_scalars begin
+///   workspace                            a pointer to f32, two for each row of queries, behind these the sums of d_q,
+///                                        where a pass adds to it, and those of summed_inputs. Then 8 bytes each: where
+///                                        sums begin, where those of each input begin and end, and where all end
 ///   BackwardSizes
 ///
 /// The grid holds, for each of plan.passes, a thread block for each tile of keys of a key head (`key_blocks`), or for
 /// each tile of queries of a head (`query_blocks`); tiles have as many rows as there are for 16 a warp. It is launched
 /// once for all blocks of keys and once for all of queries, each time with the number of the first block; before them
-/// goes the kernel of statistics, and last, where a pass adds to queries, that of their sums, both of kRowKernelThreads
-/// threads a block.
+/// goes the kernel of statistics, and last, where there are sums, that which makes gradients of them, both of
+/// kRowKernelThreads threads a block.
 namespace flashbias::codegen {
 
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,7 +83,7 @@ bool is_contiguous(const TensorView& tensor) {
 
 std::int64_t count_tiles(std::int64_t length, int rows) { return (length + rows - 1) / rows; }
 
-BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& input, const AttentionConfig& config,
+BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& input,
                                   const BackwardArguments& arguments, const ProblemSizes& sizes, int device) {
   const TensorView& bound = find_input(arguments.bias_inputs, input.name)->tensor;
   const TensorView& tensor = find_gradient(arguments.gradients, input.name)->tensor;
@@ -97,53 +98,61 @@ BiasStrides append_input_gradient(ParameterWriter& parameters, const InputSpec& 
   InputSpec spec = input;
   spec.dtype = DType::f32;
   const BiasStrides strides = bind_bias_tensor(spec, tensor, sizes);
-  const bool is_shared = input.kind != Op::head_scalar &&
-                         ((sizes.batch > 1 && strides.batch == 0) || (sizes.heads > 1 && strides.head == 0));
-  if (config.deterministic && is_shared)
-    reject(title, tensor,
-           "batch items or heads share it and add to it in any order, but the config says deterministic=true; bind the "
-           "input for each of them, and sum up");
   parameters.append(tensor.data, strides.batch, strides.head, strides.row);
   return strides;
 }
 
-/// What is in the workspace, each part by the number that it begins at; sums of factors end where the next begin.
-struct WorkspaceLayout {
-  std::int64_t d_q_sums = 0;
-  std::vector<std::int64_t> factor_sums;
-  std::int64_t end_of_sums = 0;
-  std::vector<std::int64_t> scalar_parts;
+std::int64_t count_numbers(const TensorView& gradient) {
+  return static_cast<std::int64_t>(size_in_bytes(gradient) / sizeof(float));
+}
+
+struct Range {
+  std::int64_t begin = 0;
   std::int64_t end = 0;
 };
 
-/// Statistics of queries, then their sums. Batch items and heads that share factors share those sums.
-WorkspaceLayout workspace_layout(const KernelPlan& plan, const std::vector<BiasStrides>& gradients,
-                                 const ProblemSizes& sizes) {
-  constexpr std::int64_t kAlignment = 4;  // of sums, which are added four at a time
-  WorkspaceLayout layout;
-  layout.d_q_sums = count_tiles(2 * sizes.batch * sizes.heads * sizes.q_length, kAlignment) * kAlignment;
-  layout.end = layout.end_of_sums = layout.d_q_sums;
-  if (!codegen::adds_to_queries(plan)) {
-    const std::int64_t parts =
-        count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q / codegen::kRowsOfHeadSum;
-    for (std::size_t i = 0; i < codegen::ordered_scalars(plan).size(); ++i) {
-      layout.scalar_parts.push_back(layout.end);
-      layout.end += sizes.batch * sizes.heads * parts;
-    }
-    return layout;
-  }
-  const codegen::ColumnShares shares = codegen::column_shares(plan);
+/// What is in the workspace, in floats: statistics of queries, then sums.
+struct WorkspaceLayout {
+  std::int64_t sums = 0;  ///< of d_q, if keys add to it, and then of inputs
+  std::vector<Range> sums_of_inputs;
+  std::int64_t end = 0;
+};
+
+/// Whether several warps add to a number of the gradient of an input.
+bool is_shared(const InputSpec& input, const BiasStrides& strides, const ProblemSizes& sizes) {
+  return input.kind == Op::table || input.kind == Op::head_scalar || (sizes.batch > 1 && strides.batch == 0) ||
+         (sizes.heads > 1 && strides.head == 0);
+}
+
+WorkspaceLayout workspace_layout(const KernelPlan& plan, const BackwardArguments& arguments,
+                                 const std::map<std::string, BiasStrides>& gradients, const ProblemSizes& sizes) {
+  constexpr std::int64_t kAlignment = 4;  // of sums, which are cleared and added to four at a time
+  const bool from_keys = codegen::adds_to_queries(plan);
+  const codegen::ColumnShares shares = from_keys ? codegen::column_shares(plan) : codegen::ColumnShares{};
   const std::int64_t rows = count_tiles(sizes.q_length, plan.tile.block_q) * plan.tile.block_q;
-  layout.end += sizes.batch * sizes.heads * rows * shares.columns_of_sums(plan.config.head_dim);
-  for (const codegen::FactorTerm* term : codegen::summed_factors(plan)) {
-    const auto input = std::ranges::find(plan.input_gradients, term->q_input, &InputSpec::name);
-    const BiasStrides& strides = gradients[static_cast<std::size_t>(input - plan.input_gradients.begin())];
-    layout.factor_sums.push_back(layout.end);
-    layout.end += (strides.batch == 0 ? 1 : sizes.batch) * (strides.head == 0 ? 1 : sizes.heads) * rows *
-                  shares.columns_of_sums(term->rank);
+  WorkspaceLayout layout;
+  layout.sums = count_tiles(2 * sizes.batch * sizes.heads * sizes.q_length, kAlignment) * kAlignment;
+  layout.end = layout.sums;
+  if (from_keys) layout.end += sizes.batch * sizes.heads * rows * shares.columns_of_sums(plan.config.head_dim);
+  for (const InputSpec* input : codegen::summed_inputs(plan)) {
+    const BiasStrides& strides = gradients.at(input->name);
+    std::int64_t floats = 0;
+    if (from_keys)  // batch items and heads that share factors share their sums
+      floats = (strides.batch == 0 ? 1 : sizes.batch) * (strides.head == 0 ? 1 : sizes.heads) * rows *
+               shares.columns_of_sums(input->dims);
+    else if (is_shared(*input, strides, sizes))
+      floats = codegen::kFloatsOfExactSum * count_numbers(find_gradient(arguments.gradients, input->name)->tensor);
+    layout.sums_of_inputs.push_back({layout.end, layout.end + floats});
+    layout.end += floats;
   }
-  layout.end_of_sums = layout.end;
   return layout;
+}
+
+/// Threads that round a sum each, and then the next so many sums behind.
+std::int64_t blocks_that_round(const WorkspaceLayout& layout) {
+  constexpr std::int64_t kMost = 1024;
+  return std::min(count_tiles(layout.end - layout.sums, codegen::kFloatsOfExactSum * codegen::kRowKernelThreads),
+                  kMost);
 }
 
 /// Of each thread block.
@@ -177,12 +186,9 @@ void append_workspace(LaunchPlan& launch, ParameterWriter& parameters, const Wor
   launch.workspace_bytes = static_cast<std::size_t>(layout.end) * sizeof(float);
   launch.workspace_parameter = launch.parameter_bytes;
   parameters.append(std::uint64_t{0});
-  parameters.append(layout.d_q_sums);
-  for (std::size_t i = 0; i < layout.factor_sums.size(); ++i)
-    parameters.append(layout.factor_sums[i],
-                      i + 1 < layout.factor_sums.size() ? layout.factor_sums[i + 1] : layout.end_of_sums);
-  parameters.append(layout.end_of_sums);
-  for (const std::int64_t parts : layout.scalar_parts) parameters.append(parts);
+  parameters.append(layout.sums);
+  for (const Range& sums : layout.sums_of_inputs) parameters.append(sums.begin, sums.end);
+  parameters.append(layout.end);
 }
 
 }  // namespace
@@ -228,9 +234,6 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
     steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile),
               kRowKernel);
   }
-  if (!codegen::ordered_scalars(plan).empty() && sizes.q_length > 0)
-    steps.add(KernelRole::query_sums, count_tiles(sizes.batch * sizes.heads, codegen::kRowKernelThreads / 32),
-              kRowKernel);
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
                                                          codegen::kTensorMapsOfFactors * plan.fetched_factors.size());
@@ -242,10 +245,13 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   parameters.append_operand(operand_gradient(arguments, arguments.v, "v", config, device));
   parameters.append(arguments.log_sum_exp.data, arguments.log_sum_exp.strides[0], arguments.log_sum_exp.strides[1]);
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
-  std::vector<BiasStrides> gradient_strides;
+  std::map<std::string, BiasStrides> gradient_strides;
   for (const InputSpec& input : plan.input_gradients)
-    gradient_strides.push_back(append_input_gradient(parameters, input, config, arguments, sizes, device));
-  append_workspace(launch, parameters, workspace_layout(plan, gradient_strides, sizes));
+    gradient_strides.emplace(input.name, append_input_gradient(parameters, input, arguments, sizes, device));
+  const WorkspaceLayout layout = workspace_layout(plan, arguments, gradient_strides, sizes);
+  append_workspace(launch, parameters, layout);
+  if (codegen::has_exact_sums(plan) && all_q_tiles > 0)
+    steps.add(KernelRole::query_sums, blocks_that_round(layout), kRowKernel);
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(
       codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),

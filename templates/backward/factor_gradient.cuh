@@ -13,7 +13,8 @@ struct FactorGradient {
   __device__ __forceinline__ void add(const RowScores& gradients, const SharedTile<kBlockQ, Rank>& columns, int first) {
     multiply_columns<Rank>(sums, gradients, columns, first);
   }
-  __device__ __forceinline__ void write(const Gradient& gradient, int batch, int head, int start, int end) const {
+  template <class To>
+  __device__ __forceinline__ void write(const To& gradient, int batch, int head, int start, int end) const {
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot)
 #pragma unroll

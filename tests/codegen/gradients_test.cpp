@@ -150,7 +150,7 @@ TEST_CASE("warpgroups share out tiles of queries where registers have room, and 
   CHECK(form(bias::low_rank(64), 64, {}) == "columns");
 }
 
-TEST_CASE("deterministic gradients are those of all inputs but tables") {
+TEST_CASE("deterministic gradients of inputs go to exact sums") {
   AttentionConfig config = backward(bias::alibi());
   config.deterministic = true;
   CHECK(parse_config(to_string(config)) == config);
@@ -159,16 +159,21 @@ TEST_CASE("deterministic gradients are those of all inputs but tables") {
   for (const Arch arch : {Arch{80}, Arch{90}}) {
     config.arch = arch;
     const std::string source = emit(plan(config)).text;
-    CHECK(source.find("HeadSums::store(p, p.slopes_sums") != std::string::npos);
-    CHECK(source.find("HeadSums::add_up(p, p.slopes_sums, p.slopes_gradient)") != std::string::npos);
+    CHECK(source.find("ExactGradient(p.slopes_gradient, p.workspace, p.slopes_sums, p.slopes_sums_end).add(") !=
+          std::string::npos);
+    CHECK(source.find("ExactGradient(p.slopes_gradient, p.workspace, p.slopes_sums, p.slopes_sums_end).round()") !=
+          std::string::npos);
     CHECK(source.find("p.slopes_gradient.add(") == std::string::npos);
   }
+  CHECK(explain(plan(config))
+            .find("the gradient of slopes where several warps add to a number: exact sums, 80 bytes of "
+                  "workspace each\n") != std::string::npos);
   config.bias = bias::t5_relative_position();
-  CHECK(rejection(config) ==
-        "gradients: 'relative_bias' is a table, to whose entries scores add in any order, and deterministic is true; "
-        "name the others in gradients, or leave deterministic out");
+  const std::string source = emit(plan(config)).text;
+  CHECK(source.find("atomicAdd(&storage.") == std::string::npos);
+  CHECK(source.find("p.relative_bias_sums_end).add(") != std::string::npos);
   config.gradients = {"q", "k"};
-  CHECK_NOTHROW((void)plan(config));
+  CHECK(emit(plan(config)).text.find("ExactGradient") == std::string::npos);
   config.direction = Direction::forward;
   CHECK(rejection(config) ==
         "deterministic is true, but the direction is forward, whose output is bit-identical from run to run anyway; "

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <string>
 
 #include "tests/emulator/address.hpp"
@@ -61,34 +62,38 @@ Operation store(const Opcode& opcode) {
 }
 
 /// Blocks run at once on several cores: what they share is changed atomically.
-template <typename T>
-T exchange_sum(std::byte* address, T addend) {
+template <typename T, class Change>
+T exchange(std::byte* address, const Change& change, T operand) {
   std::atomic_ref<T> cell(*reinterpret_cast<T*>(address));
   T before = cell.load();
-  while (!cell.compare_exchange_weak(before, static_cast<T>(before + addend))) {
+  while (!cell.compare_exchange_weak(before, static_cast<T>(change(before, operand)))) {
   }
   return before;
 }
 
-/// atom and red, of sums: for the race detector like a read, since two of them are no race.
-Operation atomic_sum(const Opcode& opcode) {
-  if (!opcode.has("add")) return {};
-  const bool returns = opcode.name == "atom";
-  const Space space = space_of(opcode);
-  return for_number(opcode.type(), [=]<typename T>(Type<T>) -> Operation {
-    return [=](Warp& warp, const Instruction& instruction, Mask lanes) {
-      const std::size_t first = returns ? 1 : 0;
-      const auto& values = instruction.operands[first + 1].values;
-      for_each_lane(lanes, [&](int lane) {
-        std::byte* to = warp.resolve(space, address_of(warp, instruction.operands[first], lane),
-                                     sizeof(T) * values.size(), lane, Access::read);
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          const T before = exchange_sum(to + i * sizeof(T), from_word<T>(warp.get(values[i], lane)));
-          if (returns) warp.set(instruction.operands[0].values[i], lane, to_word(before));
-        }
-      });
-    };
-  });
+/// atom and red: for the race detector like a read, since two of them are no race.
+template <typename T, class Change>
+Operation atomic(const Opcode& opcode, const Change& change) {
+  return [space = space_of(opcode), returns = opcode.name == "atom", change](Warp& warp, const Instruction& instruction,
+                                                                             Mask lanes) {
+    const std::size_t first = returns ? 1 : 0;
+    const auto& values = instruction.operands[first + 1].values;
+    for_each_lane(lanes, [&](int lane) {
+      std::byte* to = warp.resolve(space, address_of(warp, instruction.operands[first], lane),
+                                   sizeof(T) * values.size(), lane, Access::read);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const T before = exchange<T>(to + i * sizeof(T), change, from_word<T>(warp.get(values[i], lane)));
+        if (returns) warp.set(instruction.operands[0].values[i], lane, to_word(before));
+      }
+    });
+  };
+}
+
+Operation atomic_change(const Opcode& opcode) {
+  if (opcode.has("add"))
+    return for_number(opcode.type(), [&]<typename T>(Type<T>) { return atomic<T>(opcode, std::plus<>()); });
+  if (opcode.has("or") && opcode.type() == "b64") return atomic<std::uint64_t>(opcode, std::bit_or<>());
+  return {};
 }
 
 }  // namespace
@@ -96,7 +101,7 @@ Operation atomic_sum(const Opcode& opcode) {
 Operation memory_access(const Opcode& opcode) {
   if (opcode.name == "ld" || opcode.name == "ldu") return load(opcode);
   if (opcode.name == "st") return store(opcode);
-  if (opcode.name == "atom" || opcode.name == "red") return atomic_sum(opcode);
+  if (opcode.name == "atom" || opcode.name == "red") return atomic_change(opcode);
   return {};
 }
 

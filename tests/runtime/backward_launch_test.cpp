@@ -125,7 +125,18 @@ TEST_CASE("a backward launch that does not fit is refused by name") {
   CHECK(rejection([](Launch& l) { l.inputs.clear(); }) == "bias input 'slopes' is missing; the bias reads 'slopes'");
 }
 
-TEST_CASE("gradients that heads share are refused where they have to be deterministic") {
+TEST_CASE(
+    "deterministic gradients that several warps add to have exact sums in the workspace and a step of their own") {
+  constexpr std::size_t kStatistics = B * H * Nq * 2 * sizeof(float);
+  constexpr std::size_t kExactSum = 80;
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    Launch launch;
+    launch.plan = alibi_plan(arch, {"q", "v", "slopes"}, true);
+    const LaunchPlan made = launch.prepare();
+    CHECK(made.steps[3].role == KernelRole::query_sums);
+    CHECK(made.steps[3].blocks == 1);
+    CHECK(made.workspace_bytes == kStatistics + H * kExactSum);
+  }
   Launch launch;
   launch.plan = flashbias::plan({.direction = Direction::backward,
                                  .head_dim = D,
@@ -135,27 +146,18 @@ TEST_CASE("gradients that heads share are refused where they have to be determin
                                  .gradients = {"height", "v"},
                                  .deterministic = true});
   launch.gradients = {launch.gradients[1]};
-  const auto bind = [&](const TensorView& height, const TensorView& gradient) {
-    launch.inputs = {{"height", height}};
+  const auto prepare = [&](std::initializer_list<std::int64_t> shape) {
+    launch.inputs = {{"height", tensor(0x9000, DType::f32, shape)}};
     launch.gradients.resize(1);
-    launch.gradients.push_back({"height", gradient});
+    launch.gradients.push_back({"height", tensor(0xa000, DType::f32, shape)});
+    return launch.prepare();
   };
-  bind(tensor(0x9000, DType::f32, {B, Nk, 1}), tensor(0xa000, DType::f32, {B, Nk, 1}));
-  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)launch.prepare(); }),
-             "the config says deterministic=true; bind the input for each of them"));
-  bind(tensor(0x9000, DType::f32, {B, Nk, H}), tensor(0xa000, DType::f32, {B, Nk, H}));
-  CHECK_NOTHROW((void)launch.prepare());
-}
-
-TEST_CASE("deterministic gradients of head scalars have parts in the workspace and a step of their own") {
-  for (const Arch arch : {Arch{80}, Arch{90}}) {
-    Launch launch;
-    launch.plan = alibi_plan(arch, {"q", "v", "slopes"}, true);
-    const LaunchPlan made = launch.prepare();  // of slopes that batch items share
-    CHECK(made.steps[3].role == KernelRole::query_sums);
-    CHECK(made.steps[3].blocks == B * H / 8);  // a warp a head
-    CHECK(made.workspace_bytes == (B * H * Nq * 2 + B * H * (128 / 8)) * sizeof(float));
-  }
+  const LaunchPlan of_all_heads = prepare({B, Nk, 1});
+  CHECK(of_all_heads.workspace_bytes == kStatistics + B * Nk * kExactSum);
+  CHECK(of_all_heads.steps[2].role == KernelRole::query_sums);
+  const LaunchPlan of_each = prepare({B, Nk, H});
+  CHECK(of_each.workspace_bytes == kStatistics);
+  CHECK(of_each.steps[2].blocks == 0);
 }
 
 TEST_CASE("a backward launch has a step for each kernel, and a workspace for what they hand over") {

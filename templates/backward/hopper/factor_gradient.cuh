@@ -16,7 +16,8 @@ struct FactorGradient {
     multiply_columns<Rank>(sums, gradients, columns);
   }
   // Two lanes that have two columns of two rows each take four columns of one.
-  __device__ __forceinline__ void write(const Gradient& gradient, int batch, int head, int start, int end) const {
+  template <class To>
+  __device__ __forceinline__ void write(const To& gradient, int batch, int head, int start, int end) const {
     const bool odd = threadIdx.x % 2 == 1;
     const int row = start + row_of_slot(odd ? 1 : 0);
 #pragma unroll
@@ -26,7 +27,7 @@ struct FactorGradient {
       const float second = __shfl_xor_sync(0xffffffffu, odd ? own[1] : own[3], 1);
       const float4 four = odd ? float4{first, second, own[2], own[3]} : float4{own[0], own[1], first, second};
       const int column = column_of_tile(n) & ~2;
-      if (row < end && column < Rank) gradient.add_four<Rank>(batch, head, row, column, four);
+      if (row < end && column < Rank) gradient.template add_four<Rank>(batch, head, row, column, four);
     }
   }
 };
