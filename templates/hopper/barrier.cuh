@@ -50,7 +50,9 @@ __device__ __forceinline__ void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// A ring of slots in shared memory that a producer fills and consumers empty.
+// A ring of slots in shared memory that a producer fills and consumers empty: each of their threads arrives once it has
+// read, which costs no more than that one lane of a warp arrives for all, and orders what it read for race detectors,
+// too.
 template <int Slots>
 struct Ring {
   Barrier full[Slots], empty[Slots];

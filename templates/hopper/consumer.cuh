@@ -34,12 +34,6 @@ struct Consumer {
   RingPosition<kStages> keys, values;
   bool keys_ready = false, values_ready = false;  // the next ones, as far as is known
 
-  // Each warp on its own: that it has finished tells nothing of the others.
-  static __device__ __forceinline__ void release(Barrier& empty) {
-    __syncwarp();  // all lanes have read
-    if (threadIdx.x % 32 == 0) empty.arrive();
-  }
-
   // Starts scores = queries keys^T, plus the products of factors.
   __device__ __forceinline__ void start_scores(Scores& scores, const Bias& bias) {
     if (!keys_ready) shared.keys.full[keys.slot].wait(keys.parity);
@@ -60,11 +54,11 @@ struct Consumer {
   // Once they are there: adds the bias and masks; what the producer fetched and wrote for their keys is then free.
   __device__ __forceinline__ void finish_scores(Scores& scores, const Block& block, const Bias& bias, int kv_start) {
     pin(scores[0]);
-    if constexpr (!Bias::kAddsFetched) release(shared.keys.empty[keys.slot]);
+    if constexpr (!Bias::kAddsFetched) shared.keys.empty[keys.slot].arrive();
     if constexpr (Bias::kPublishes && !Bias::kMultipliesPublished) shared.key_terms.full[keys.slot].wait(keys.parity);
     bias.add(scores, kv_start, keys.slot);
-    if constexpr (Bias::kAddsFetched) release(shared.keys.empty[keys.slot]);
-    if constexpr (Bias::kPublishes) release(shared.key_terms.empty[keys.slot]);
+    if constexpr (Bias::kAddsFetched) shared.keys.empty[keys.slot].arrive();
+    if constexpr (Bias::kPublishes) shared.key_terms.empty[keys.slot].arrive();
     if (block.masks(kv_start)) mask_scores(scores, p, block, kv_start);
     keys.advance();
     keys_ready = shared.keys.full[keys.slot].has_ended(keys.parity);
@@ -87,7 +81,7 @@ struct Consumer {
     pin(output.sums);
   }
   __device__ __forceinline__ void release_values() {
-    release(shared.values.empty[values.slot]);
+    shared.values.empty[values.slot].arrive();
     values.advance();
     values_ready = shared.values.full[values.slot].has_ended(values.parity);
   }
@@ -128,7 +122,7 @@ struct Consumer {
       pin(scores[0]);
     }
 
-    if (!QueryStorage::kOutputTakesQueries) release(shared.queries.empty[0]);
+    if (!QueryStorage::kOutputTakesQueries) shared.queries.empty[0].arrive();
     start_output(output, probabilities);
     wait_for_output(output);
     release_values();
@@ -165,8 +159,7 @@ struct Consumer {
       write_output<16, 32>(p, block, shared.rows.out, static_cast<int>(threadIdx.x) / 32 * 16, threadIdx.x % 32);
       if constexpr (QueryStorage::kOutputTakesQueries) {
         publish_to_async_proxy();
-        __syncwarp();
-        release(shared.queries.empty[0]);
+        shared.queries.empty[0].arrive();
       }
     }
   }

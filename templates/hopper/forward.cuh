@@ -12,10 +12,10 @@ extern "C" __global__ void __launch_bounds__(kThreads + kWarpgroupThreads, 1)
   shared.ones.fill();
   Bias::prepare(shared.bias);
   if (threadIdx.x == 0) {
-    shared.queries.init(1, kWarps);
-    shared.keys.init(1, kWarps);
-    shared.values.init(1, kWarps);
-    if constexpr (Bias::kPublishes) shared.key_terms.init(kPublishers, kWarps);
+    shared.queries.init(1, kThreads);
+    shared.keys.init(1, kThreads);
+    shared.values.init(1, kThreads);
+    if constexpr (Bias::kPublishes) shared.key_terms.init(kPublishers, kThreads);
     publish_barriers();
   }
   __syncthreads();

@@ -130,7 +130,7 @@ struct KeyPass {
         walk_and_share(*this, walk, shared, columns);
       else
         walk_over_columns(*this, walk, shared, columns);
-      release(shared.row_tiles.empty[0]);
+      shared.row_tiles.empty[0].arrive();
       rows.advance();
       if constexpr (WritesInputs) {
 #pragma unroll

@@ -6,8 +6,8 @@
 template <class Pass>
 __device__ __forceinline__ void run_roles(const Parameters& p, SharedStorage& shared, int index) {
   if (threadIdx.x == 0) {
-    shared.row_tiles.init(1, kWarps);
-    shared.column_tiles.init(1 + kPublishers, kWarps);
+    shared.row_tiles.init(1, kThreads);
+    shared.column_tiles.init(1 + kPublishers, kThreads);
     shared.exchange.init();
     publish_barriers();
   }

@@ -27,7 +27,7 @@ struct Shares {
     Barrier handed_over[kGroups];
 
     __device__ __forceinline__ void init() {
-      for (Barrier& barrier : handed_over) barrier.init(kWarps);
+      for (Barrier& barrier : handed_over) barrier.init(kThreads);
     }
   };
 
@@ -57,8 +57,7 @@ struct Shares {
     publish_to_async_proxy();
   }
   __device__ __forceinline__ void close_group(Storage& storage) {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) storage.handed_over[group.slot].arrive();
+    storage.handed_over[group.slot].arrive();
     group.advance();
     tile_before = tile;
     tile = -1;

@@ -2,12 +2,6 @@
 
 #include "backward/hopper/storage.cuh"
 
-// Each warp on its own: that it has finished tells nothing of the others.
-__device__ __forceinline__ void release(Barrier& empty) {
-  __syncwarp();  // all lanes have read
-  if (threadIdx.x % 32 == 0) empty.arrive();
-}
-
 constexpr bool kHasFactors = Factors::kBytes > 0;
 
 // Begins scores = rows columns^T: with the products of factors, where there are some. The left operand is the tile of
@@ -72,7 +66,7 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
   while (true) {
     const int slot = position.slot;
     wait_for_products<1>();  // sums of the tile before
-    if (before >= 0) release(shared.column_tiles.empty[before]);
+    if (before >= 0) shared.column_tiles.empty[before].arrive();
     if constexpr (Pass::kNeedsGradients) start_gradients(gradients, rows, shared.columns[slot]);
     wait_for_products<Pass::kNeedsGradients ? 1 : 0>();
     pin(scores);
@@ -104,5 +98,5 @@ __device__ __forceinline__ void walk_over_columns(Pass& pass, Walk& walk, Shared
   }
   wait_for_products<0>();
   pass.pin_sums();
-  release(shared.column_tiles.empty[before]);
+  shared.column_tiles.empty[before].arrive();
 }

@@ -66,7 +66,7 @@ struct SharingWalk {
     wait_for_products<0>();
     pin(gradients);
     pass.pin_sums();
-    if (before >= 0) release(shared.column_tiles.empty[before]);
+    if (before >= 0) shared.column_tiles.empty[before].arrive();
     begin_products();
     pass.add_values(left, shared.columns[slot]);
     commit_products();
@@ -127,7 +127,7 @@ struct SharingWalk {
     commit_products();
     wait_for_products<0>();
     pass.pin_sums();
-    release(shared.column_tiles.empty[before]);
+    shared.column_tiles.empty[before].arrive();
     if constexpr (Turn == 0) {
       share_before.pin_sums();
       pass.shares.add_to_sums(share_before, pass.p);
