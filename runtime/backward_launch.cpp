@@ -106,6 +106,7 @@ std::int64_t count_numbers(const TensorView& gradient) {
   return static_cast<std::int64_t>(size_in_bytes(gradient) / sizeof(float));
 }
 
+/// Of floats in the workspace.
 struct Range {
   std::int64_t begin = 0;
   std::int64_t end = 0;

@@ -30,8 +30,8 @@ struct AttentionConfig {
   /// all.
   std::vector<std::string> gradients{};
   /// Backward: gradients are bit-identical from run to run, which takes longer where the plan would add to those of
-  /// queries in any order. Tables, to whose entries scores add in any order, then have none; and other inputs than head
-  /// scalars have to be bound for each batch item and head.
+  /// queries in any order. A number of the gradient of an input that several warps add to, as those of tables, head
+  /// scalars and inputs shared by heads or batch items, then takes 80 bytes of memory during a launch.
   bool deterministic = false;
   /// Forces the main loop: to compare them, or to find out which of them is wrong. By default the one for Hopper where
   /// it serves; where it does not, asking for it is refused with the reason.

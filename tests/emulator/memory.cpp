@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <functional>
 #include <string>
