@@ -75,6 +75,18 @@ std::string part_type(const codegen::BiasProgram& program) {
          fmt::format("\nusing Part = {};\nusing PartNumber = {};\n", is_f16 ? "F16" : "Bf16", number);
 }
 
+std::string_view ones_header(int head_dim_v) {
+  switch (codegen::place_of_ones(head_dim_v)) {
+    case codegen::PlaceOfOnes::behind_values:
+      return "hopper/ones_behind_values.cuh";
+    case codegen::PlaceOfOnes::behind_last_strip:
+      return "hopper/ones_behind_last_strip.cuh";
+    case codegen::PlaceOfOnes::apart:
+      break;
+  }
+  return "hopper/ones_apart.cuh";
+}
+
 codegen::Choices choices(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
   const codegen::BiasProgram& program = *plan.program;
@@ -90,8 +102,7 @@ codegen::Choices choices(const KernelPlan& plan) {
                                   : include_line("portable_hooks.cuh") + "\nusing MainLoopHooks = PortableHooks;\n"},
       {"publishers.cuh", include_line(is_hopper(plan) ? "hopper/publishers.cuh" : "publishers_all.cuh")},
       {"hopper/products.cuh", is_hopper(plan) ? codegen::emit_products(plan) : ""},
-      {"hopper/ones.cuh", include_line(codegen::ones_behind_values(config.head_dim_v) ? "hopper/ones_behind_values.cuh"
-                                                                                      : "hopper/ones_apart.cuh")},
+      {"hopper/ones.cuh", include_line(ones_header(config.head_dim_v))},
       {"hopper/query_storage.cuh", include_line(plan.tile.output_over_queries ? "hopper/output_over_queries.cuh"
                                                                               : "hopper/output_beside_queries.cuh")},
       {"hopper/schedule.cuh",

@@ -119,10 +119,10 @@ int hopper_shared_bytes(const AttentionConfig& config, const Tile& tile, const B
   for (const int head_dim : {config.head_dim, config.head_dim_v})
     for (int stage = 0; stage < tile.stages; ++stage)
       layout.add(swizzled_tile_bytes(tile.block_k, head_dim), kSwizzledTileAlignment);
-  if (ones_behind_values(config.head_dim_v))
-    layout.add(swizzled_tile_bytes(16, config.head_dim_v), kSwizzledTileAlignment);
-  else
+  if (place_of_ones(config.head_dim_v) == PlaceOfOnes::apart)
     layout.add(256, 128);
+  else
+    layout.add(swizzled_tile_bytes(16, strip_columns(config.head_dim_v)), kSwizzledTileAlignment);
   layout.add(kRingBytes * (1 + 3 * tile.stages), 8);
   Layout factors;
   const auto add_factors = [&](int columns) {

@@ -11,21 +11,25 @@
 #include "codegen/bias_program.hpp"
 #include "codegen/column_shares.hpp"
 #include "codegen/parameters.hpp"
+#include "codegen/shared_layout.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
-/// Accumulators of an instruction: a parameter of 8-column tiles, or of a single one.
+/// Accumulators of an instruction: a parameter of 8-column tiles, some of them or all, or of a single one.
 struct Accumulators {
   std::string name;
   int tiles = 1;
   bool single = false;
+  int tiles_before = 0;
+  int tiles_behind = 0;
 
   [[nodiscard]] std::string parameter() const {
-    return single ? fmt::format("float (&{})[4]", name) : fmt::format("float (&{})[{}][4]", name, tiles);
+    return single ? fmt::format("float (&{})[4]", name)
+                  : fmt::format("float (&{})[{}][4]", name, tiles_before + tiles + tiles_behind);
   }
   [[nodiscard]] std::string element(int i) const {
-    return single ? fmt::format("{}[{}]", name, i) : fmt::format("{}[{}][{}]", name, i / 4, i % 4);
+    return single ? fmt::format("{}[{}]", name, i) : fmt::format("{}[{}][{}]", name, tiles_before + i / 4, i % 4);
   }
 };
 
@@ -148,11 +152,47 @@ std::string joined_products(const KernelPlan& plan, int rank, bool gradients_in_
          "\n" + product("multiply_transposed", kTransposed, of_queries, Operand::rows, Operand::rows);
 }
 
+/// Into the output, and into the sums of probabilities.
+std::string products_of_values(DType dtype, int head_dim_v) {
+  const int tiles = whole_steps(head_dim_v) / 8;
+  const int tiles_of_strip = strip_columns(head_dim_v) / 8;
+  const Accumulators sums{.name = "sums", .single = true};
+  const auto of_values = [&](const Accumulators& values) {
+    return output_product("multiply_output", kOutput, Wgmma(dtype, {values}), true) + "\n";
+  };
+  const auto with_ones = [&](const Accumulators& values) {
+    return output_product("multiply_output",
+                          "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
+                          "// shared memory, ones behind them.\n",
+                          Wgmma(dtype, {values, sums}), true);
+  };
+  switch (place_of_ones(head_dim_v)) {
+    case PlaceOfOnes::behind_values:
+      return with_ones({.name = "d", .tiles = tiles});
+    case PlaceOfOnes::behind_last_strip:
+      return of_values({.name = "d", .tiles = tiles - tiles_of_strip, .tiles_behind = tiles_of_strip}) +
+             with_ones({.name = "d", .tiles = tiles_of_strip, .tiles_before = tiles - tiles_of_strip});
+    case PlaceOfOnes::apart:
+      break;
+  }
+  return of_values({.name = "d", .tiles = tiles}) +
+         output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}), false);
+}
+
 }  // namespace
 
-bool ones_behind_values(int head_dim_v) {
-  const int columns = whole_steps(head_dim_v);
-  return columns == 16 || columns == 32 || columns == 64;
+PlaceOfOnes place_of_ones(int head_dim_v) {
+  switch (whole_steps(head_dim_v)) {
+    case 16:
+    case 32:
+    case 64:
+      return PlaceOfOnes::behind_values;
+    case 128:
+    case 192:
+      return PlaceOfOnes::behind_last_strip;
+    default:
+      return PlaceOfOnes::apart;
+  }
 }
 
 bool multiplies_slope(const KernelPlan& plan) {
@@ -161,23 +201,13 @@ bool multiplies_slope(const KernelPlan& plan) {
 
 std::string emit_products(const KernelPlan& plan) {
   const DType dtype = plan.config.dtype;
-  const Accumulators values{"d", whole_steps(plan.config.head_dim_v) / 8};
-  const Accumulators sums{"sums", 1, true};
   const std::string scores = scores_product(Wgmma(dtype, {{"d", plan.tile.block_k / 8}}));
-  const std::string output =
-      ones_behind_values(plan.config.head_dim_v)
-          ? output_product("multiply_output",
-                           "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
-                           "// shared memory, ones behind them.\n",
-                           Wgmma(dtype, {values, sums}), true)
-          : output_product("multiply_output", kOutput, Wgmma(dtype, {values}), true) + "\n" +
-                output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}),
-                               false);
   std::string added;
   if (multiplies_slope(plan)) added += added_product("multiply_places", DType::bf16, plan.tile.block_k);
   if (const auto& split = plan.program->split_factors)
     added += added_product("multiply_parts", split->part, plan.tile.block_k);
-  return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + added + output;
+  return "#include \"hopper/wgmma.cuh\"\n\n" + scores + "\n" + added +
+         products_of_values(dtype, plan.config.head_dim_v);
 }
 
 std::string emit_backward_products(const KernelPlan& plan, const std::vector<FactorTerm>& factors) {

@@ -90,10 +90,11 @@ extern "C" __global__ void __launch_bounds__(kThreads, kBlocksPerMultiprocessor)
       bias.add(scores, kv_start, stage);
       if (block.masks(kv_start)) mask_scores(scores, p, find_block_again(p), kv_start);
       float factor[kRowSlots];
-      if (softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start)) {
+      if (softmax.move_shift(scores, factor, statistics, bias, bias.multiplier(p), kv_start)) {
         output.rescale(factor);
         long_sums.rescale(factor);
       }
+      softmax.exponentiate(scores, statistics, bias, bias.multiplier(p), kv_start);
       accumulate_output(output, scores, shared.v);
       if (next >= block.kv_begin) long_sums.after_tile(kv_start, output);
     }

@@ -4,11 +4,14 @@
 #include "fragments.cuh"
 #include "row_statistics.cuh"
 
+// By how many powers of two later probabilities may exceed the largest of when a row's shift last moved. With some, few
+// tiles but the first move it; 16-bit probabilities are as exact at any size, but the largest is no longer a power of
+// two, which would have no rounding error.
+constexpr float kHeadroom = 4.0f;
+
 // Softmax over keys that arrive a tile at a time (Milakov and Gimelshein 2018). Probabilities are
 // 2^(multiplier score + shift), with a shift that puts a row's maximum at 2^kProbabilityShift. It stays while no lane
-// of the warp has a score beyond: most tiles of a long sequence need no maximum over lanes and rescale nothing. Letting
-// scores exceed it a little would save more, but the probabilities that count most are rounded least right below a
-// power of two: f16 outputs were 6 % less exact.
+// of the warp has a score beyond the headroom: most tiles need no maximum over lanes and rescale nothing.
 struct OnlineSoftmax {
   float shift[kRowSlots];  // of each row; infinity while it has seen only masked keys
 
@@ -17,10 +20,11 @@ struct OnlineSoftmax {
     for (int slot = 0; slot < kRowSlots; ++slot) shift[slot] = kInfinity;
   }
 
-  // Turns the scores of the keys from kv_start on into probabilities. Returns whether the shift of a row of the warp
-  // moved: then what came of earlier keys is to be multiplied, by a factor for each row slot.
-  __device__ __forceinline__ bool update(Scores& scores, float (&factor)[kRowSlots], RowStatistics& statistics,
-                                         const Bias& bias, float multiplier, int kv_start) {
+  // Sees the scores of the keys from kv_start on. Returns whether the shift of a row of the warp moved: then what came
+  // of earlier keys is to be multiplied, by a factor for each row slot.
+  __device__ __forceinline__ bool move_shift(const Scores& scores, float (&factor)[kRowSlots],
+                                             RowStatistics& statistics, const Bias& bias, float multiplier,
+                                             int kv_start) {
     float lane_shift[kRowSlots];
     bool zero_exceeds = false;
 #pragma unroll
@@ -46,6 +50,12 @@ struct OnlineSoftmax {
         statistics.rescale(slot, factor[slot]);
       }
     }
+    return moves;
+  }
+
+  // Turns these scores into probabilities.
+  __device__ __forceinline__ void exponentiate(Scores& scores, RowStatistics& statistics, const Bias& bias,
+                                               float multiplier, int kv_start) const {
     float finite_shift[kRowSlots];  // infinity - infinity is no number
 #pragma unroll
     for (int slot = 0; slot < kRowSlots; ++slot)
@@ -60,7 +70,6 @@ struct OnlineSoftmax {
           score = exp2_approx(__fmaf_rn(score, multiplier, finite_shift[slot]));
           statistics.add(slot, score);
         }
-    return moves;
   }
 
  private:
@@ -89,7 +98,7 @@ struct OnlineSoftmax {
     }
   }
 
-  static __device__ __forceinline__ bool is_beyond(float exponent) { return exponent > kProbabilityShift; }
+  static __device__ __forceinline__ bool is_beyond(float exponent) { return exponent > kProbabilityShift + kHeadroom; }
 
   // Moves a row's shift if it has to, whatever those of other rows have to; returns what its earlier probabilities are
   // to be multiplied with. Exponents are without a shift here, of which the largest of all lanes counts.

@@ -28,6 +28,11 @@ __device__ __forceinline__ void pack_probabilities(Probabilities& packed, const 
 // the other warpgroups. Products of factors are added to those of queries and keys, or come first (HopperHooks).
 template <bool kAddsFactors>
 struct Consumer {
+  // Up to 64 columns, the product of the tile before is done when the maxima of the next scores are known: exponentials
+  // that wait for it have their packing between them, which is free, since they start every eight cycles. A larger one
+  // is under way for as long as the exponentials are.
+  static constexpr bool kExponentiatesLate = kHeadDimV <= 64;
+
   const Parameters& p;
   SharedStorage& shared;
   RingPosition<1> queries;
@@ -98,9 +103,10 @@ struct Consumer {
     wait_for_products<0>();
     finish_scores(scores, block, bias, kv_start);
     float factor[kRowSlots];
-    bool moved = softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
+    bool moved = softmax.move_shift(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
+    if constexpr (!kExponentiatesLate) softmax.exponentiate(scores, statistics, bias, bias.multiplier(p), kv_start);
 
-    // The assembler would move the wait for products with values up before the softmax, did a loop not begin with it.
+      // The assembler would move the wait for products with values up before the softmax, did a loop not begin with it.
 #pragma unroll 1
     for (bool first = true;; first = false) {
       wait_for_output(output);
@@ -109,6 +115,7 @@ struct Consumer {
         output.rescale(factor);
         long_sums.rescale(factor);
       }
+      if constexpr (kExponentiatesLate) softmax.exponentiate(scores, statistics, bias, bias.multiplier(p), kv_start);
       pack_probabilities(probabilities, scores);
       kv_start -= kBlockK;
       if (kv_start < block.kv_begin) break;
@@ -118,7 +125,8 @@ struct Consumer {
       start_output(output, probabilities);
       wait_for_products<1>();
       finish_scores(scores, block, bias, kv_start);
-      moved = softmax.update(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
+      moved = softmax.move_shift(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
+      if constexpr (!kExponentiatesLate) softmax.exponentiate(scores, statistics, bias, bias.multiplier(p), kv_start);
       pin(scores[0]);
     }
 
@@ -152,10 +160,13 @@ struct Consumer {
       }
       if (sees_keys) attend(block, bias, softmax, statistics, output);
       statistics.write(p, block, bias, softmax.shift);
-      // The rows of a warp's output lie where the queries of other warps are.
-      if constexpr (QueryStorage::kOutputTakesQueries) wait_for_consumers();
+      // The rows of a warp's output lie where the queries of other warps are, or where rows that it reads were before.
+      if constexpr (QueryStorage::kOutputTakesQueries)
+        wait_for_consumers();
+      else
+        wait_for_warpgroup();
       gather_output(shared.rows.out, output, bias);
-      __syncwarp();
+      wait_for_warpgroup();
       write_output<16, 32>(p, block, shared.rows.out, static_cast<int>(threadIdx.x) / 32 * 16, threadIdx.x % 32);
       if constexpr (QueryStorage::kOutputTakesQueries) {
         publish_to_async_proxy();

@@ -3,10 +3,8 @@
 #include "element.cuh"
 #include "fragments.cuh"
 #include "hopper/products.cuh"
-#include "hopper/swizzled_tile.cuh"
+#include "hopper/value_tile.cuh"
 #include "hopper/warpgroup.cuh"
-
-using ValueTile = SwizzledTile<kBlockK, kHeadDimV>;
 
 // A right operand of 16 rows and 8 columns, all ones: it sums probabilities as the tensor cores see them.
 struct Ones {

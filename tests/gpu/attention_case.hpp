@@ -45,6 +45,7 @@ struct CaseResult {
   double error = 0;              ///< ||out - exact|| / ||exact|| over the rows checked; largest |out| where exact is 0
   double rounding_error = 0;     ///< that of the exact rows rounded to the dtype
   double log_sum_exp_error = 0;  ///< largest |error| / max(1, |exact|); infinities must match
+  std::size_t numbers = 0;       ///< of the output that are compared
   std::int64_t unwritten = 0;    ///< outputs that still hold the poison
   [[nodiscard]] double ratio() const { return rounding_error > 0 ? error / rounding_error : error; }
 };
