@@ -157,25 +157,31 @@ std::string products_of_values(DType dtype, int head_dim_v) {
   const int tiles = whole_steps(head_dim_v) / 8;
   const int tiles_of_strip = strip_columns(head_dim_v) / 8;
   const Accumulators sums{.name = "sums", .single = true};
-  const auto of_values = [&](const Accumulators& values) {
-    return output_product("multiply_output", kOutput, Wgmma(dtype, {values}), true) + "\n";
+  const auto of_values = [&](const char* what, const Accumulators& values) {
+    return output_product("multiply_output", what, Wgmma(dtype, {values}), true) + "\n";
   };
-  const auto with_ones = [&](const Accumulators& values) {
-    return output_product("multiply_output",
-                          "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
-                          "// shared memory, ones behind them.\n",
-                          Wgmma(dtype, {values, sums}), true);
+  const auto with_ones = [&](const char* what, const Accumulators& values) {
+    return output_product("multiply_output", what, Wgmma(dtype, {values, sums}), true);
   };
   switch (place_of_ones(head_dim_v)) {
     case PlaceOfOnes::behind_values:
-      return with_ones({.name = "d", .tiles = tiles});
+      return with_ones(
+          "// d += a b and sums += a ones, with a in registers and the rows of b along those of\n"
+          "// shared memory, ones behind them.\n",
+          {.name = "d", .tiles = tiles});
     case PlaceOfOnes::behind_last_strip:
-      return of_values({.name = "d", .tiles = tiles - tiles_of_strip, .tiles_behind = tiles_of_strip}) +
-             with_ones({.name = "d", .tiles = tiles_of_strip, .tiles_before = tiles - tiles_of_strip});
+      return of_values(
+                 "// d += a b but for the last strip of columns, with a in registers and the rows of b along those of\n"
+                 "// shared memory.\n",
+                 {.name = "d", .tiles = tiles - tiles_of_strip, .tiles_behind = tiles_of_strip}) +
+             with_ones(
+                 "// The last strip of columns of d += a b, and sums += a ones, which are behind it in shared "
+                 "memory.\n",
+                 {.name = "d", .tiles = tiles_of_strip, .tiles_before = tiles - tiles_of_strip});
     case PlaceOfOnes::apart:
       break;
   }
-  return of_values({.name = "d", .tiles = tiles}) +
+  return of_values(kOutput, {.name = "d", .tiles = tiles}) +
          output_product("multiply_ones", "// sums += a b, where all of b is alike.\n", Wgmma(dtype, {sums}), false);
 }
 

@@ -106,9 +106,9 @@ struct Consumer {
     bool moved = softmax.move_shift(scores, factor, statistics, bias, bias.multiplier(p), kv_start);
     if constexpr (!kExponentiatesLate) softmax.exponentiate(scores, statistics, bias, bias.multiplier(p), kv_start);
 
-      // The assembler would move the wait for products with values up before the softmax, did a loop not begin with it.
 #pragma unroll 1
     for (bool first = true;; first = false) {
+      // At the start of a loop: the assembler would move it up before the exponentials elsewhere.
       wait_for_output(output);
       if (!first) release_values();
       if (moved) {
