@@ -71,8 +71,8 @@ def merged(*lists):
 
 
 def cliffs(speeds):
-    """(bias, head dimension, neighbour, share) of what is below half of the shape that it is next to: a neighbour, of its shape; a
-    shape of another head dimension, of what lies between those of the next head dimensions measured, in proportion to it."""
+    """(bias, head dimension, neighbour, share) of what is below half of what it is next to: a neighbour, to its shape; a shape, to that
+    of the nearest head dimension measured, in proportion where that is larger."""
     found = []
     for (bias, head_dim, neighbour), speed in speeds.items():
         if neighbour is not None:

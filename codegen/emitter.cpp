@@ -8,6 +8,7 @@
 #include "codegen/cuda_types.hpp"
 #include "codegen/inliner.hpp"
 #include "codegen/main_loop.hpp"
+#include "codegen/shared_layout.hpp"
 #include "codegen/source_parts.hpp"
 #include "codegen/wgmma_emitter.hpp"
 #include "flashbias/error.hpp"

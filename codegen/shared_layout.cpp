@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "codegen/cuda_expression.hpp"
-#include "codegen/wgmma_emitter.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -73,6 +72,20 @@ void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& b
 int swizzled_columns(int columns) { return round_up(columns, strip_columns(columns)); }
 
 int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
+
+PlaceOfOnes place_of_ones(int head_dim_v) {
+  switch (round_up(head_dim_v, 16)) {
+    case 16:
+    case 32:
+    case 64:
+      return PlaceOfOnes::behind_values;
+    case 128:
+    case 192:
+      return PlaceOfOnes::behind_last_strip;
+    default:
+      return PlaceOfOnes::apart;
+  }
+}
 
 std::vector<SharedTable> shared_tables(const BiasProgram& program) {
   std::vector<SharedTable> tables;

@@ -36,4 +36,12 @@ struct SharedTable {
 [[nodiscard]] int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile,
                                                const BackwardBias& bias, const BackwardPass& pass);
 
+/// Where the eight columns of ones are that sum probabilities, to the products of values.
+enum class PlaceOfOnes {
+  behind_values,      ///< which fill a strip of columns: one product takes both. Ones take 4 cycles, apart 13
+  behind_last_strip,  ///< of several: the product of the last takes them. D = 128 2 % faster than apart
+  apart               ///< where the last strip is not full; and at D = 256, which is 8 % faster
+};
+[[nodiscard]] PlaceOfOnes place_of_ones(int head_dim_v);
+
 }  // namespace flashbias::codegen

@@ -187,20 +187,6 @@ std::string products_of_values(DType dtype, int head_dim_v) {
 
 }  // namespace
 
-PlaceOfOnes place_of_ones(int head_dim_v) {
-  switch (whole_steps(head_dim_v)) {
-    case 16:
-    case 32:
-    case 64:
-      return PlaceOfOnes::behind_values;
-    case 128:
-    case 192:
-      return PlaceOfOnes::behind_last_strip;
-    default:
-      return PlaceOfOnes::apart;
-  }
-}
-
 bool multiplies_slope(const KernelPlan& plan) {
   return plan.main_loop == MainLoop::hopper && plan.program->has_slope_alone();
 }

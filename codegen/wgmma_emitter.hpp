@@ -18,12 +18,4 @@ namespace flashbias::codegen {
 /// Whether the bias has a slope that the tensor cores multiply.
 [[nodiscard]] bool multiplies_slope(const KernelPlan& plan);
 
-/// Where the eight columns of ones are that sum probabilities, to the products of values.
-enum class PlaceOfOnes {
-  behind_values,      ///< which fill a strip of columns: one product takes both. Ones take 4 cycles, apart 13
-  behind_last_strip,  ///< of several: the product of the last takes them. D = 128 2 % faster than apart
-  apart               ///< where the last strip is not full; and at D = 256, which is 8 % faster
-};
-[[nodiscard]] PlaceOfOnes place_of_ones(int head_dim_v);
-
 }  // namespace flashbias::codegen

@@ -23,9 +23,10 @@ __device__ __forceinline__ void pack_probabilities(Probabilities& packed, const 
   }
 }
 
-// A warpgroup computes 64 rows of each block, from the last visible key to the first. While it turns the scores of a
-// tile of keys into probabilities, the tensor cores multiply those of the tile before with their values, and work for
-// the other warpgroups. Products of factors are added to those of queries and keys, or come first (HopperHooks).
+// A warpgroup computes 64 rows of each block, from the last visible key to the first. While it looks for the maxima of
+// a tile's scores, and mostly while it turns them into probabilities (kExponentiatesLate), the tensor cores multiply
+// the probabilities of the tile before with their values, and work for the other warpgroups. Products of factors are
+// added to those of queries and keys, or come first (HopperHooks).
 template <bool kAddsFactors>
 struct Consumer {
   // Up to 64 columns, the product of the tile before is done when the maxima of the next scores are known: exponentials
@@ -108,7 +109,7 @@ struct Consumer {
 
 #pragma unroll 1
     for (bool first = true;; first = false) {
-      // At the start of a loop: the assembler would move it up before the exponentials elsewhere.
+      // The assembler would move this wait up before the exponentials, did a loop not begin with it.
       wait_for_output(output);
       if (!first) release_values();
       if (moved) {
