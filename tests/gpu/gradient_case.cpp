@@ -26,6 +26,7 @@ class Problem {
     const auto operand = [&](int length, int heads, int dim) {
       return allocate_tokens(config.dtype, attention.layout, attention.batch, length, heads, dim);
     };
+    random_.seed(seeded(attention).seed);
     q = operand(attention.q_length, attention.heads, config.head_dim);
     k = operand(attention.kv_length, attention.kv_heads, config.head_dim);
     v = operand(attention.kv_length, attention.kv_heads, config.head_dim_v);
@@ -129,7 +130,7 @@ class Problem {
 
   const AttentionCase& attention_;
   Kernel kernel_, forward_;
-  std::mt19937_64 random_{std::random_device{}()};
+  std::mt19937_64 random_;
   Tensor q, k, v, out, d_out;
   std::optional<DeviceBuffer> log_sum_exp_;
   std::deque<Tensor> inputs_;
@@ -155,8 +156,10 @@ bool gradients_repeat(const AttentionCase& attention, int times) {
 
 void check_gradients(const std::vector<AttentionCase>& cases) {
   compile_ahead(cases);
-  for (const AttentionCase& attention : cases) {
+  for (const AttentionCase& unseeded : cases) {
+    const AttentionCase attention = seeded(unseeded);
     CAPTURE(to_string(attention));
+    CAPTURE(attention.seed);
     try {
       for (const reference::GradientError& gradient : run_gradients(attention)) {
         CAPTURE(gradient.name);
