@@ -3,16 +3,16 @@
 
     python3 bench/compare.py [--flashbias flash_bias_triton.py] [--rows llm_d128_4k,pde_32k] [--peers flashbias,flex] [--json out.json]
     python3 bench/compare.py --direction backward [--rows llm_d128_4k,enc_d64_4k_factors] ...
-    python3 bench/compare.py --draw out.json -o docs/images/comparison.svg
+    python3 bench/compare.py --draw out.json -o docs/images/compare.svg
 
 Peers: attention without bias by cuDNN and FlashAttention-2 (through PyTorch); with the bias FlexAttention, a materialised
 matrix through SDPA (memory-efficient and cuDNN), factors concatenated to q and k through SDPA (FlashAttention-2, cuDNN), and
 FlashBias' own Triton kernel, where its file is given: it is part of https://github.com/thuml/FlashBias.
 
-Each output is compared with float64 on some rows first; a peer that is off is shown with its error, not hidden. Times are medians
-of CUDA graphs of ten launches that take turns among inputs larger than the L2 cache, on random data. TFLOP/s count 4 B H N^2 D,
-half of it under a causal mask, and nothing for the bias. `first` is the seconds that a first call takes, compiling included, with
-every compiler's cache empty.
+Each output is compared with float64 on some rows first; a peer that is off is shown with its error, not hidden, but is never the
+best: it computes another bias. Times are medians of CUDA graphs of ten launches that take turns among inputs larger than the L2
+cache, on random data. TFLOP/s count 4 B H N^2 D, half of it under a causal mask, and nothing for the bias. `first` is the seconds
+that a first call takes, compiling included, with every compiler's cache empty.
 
 Backward, the time is that of torch.autograd.grad alone, after a forward pass, for gradients of what a peer's kernel is given: q, k
 and v, or these with the factors concatenated to them. Rows that end in _factors add gradients of the factors, summed up over the
@@ -88,10 +88,12 @@ def compare(options, rows, wanted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    backward_only = [name for name in DIRECTIONS["backward"] if name not in DIRECTIONS["forward"]]
     parser.add_argument("--direction", choices=DIRECTIONS, default="forward")
     parser.add_argument("--library", help="the shared library; $FLASHBIAS_LIBRARY or that of build/ by default")
     parser.add_argument("--flashbias", help="FlashBias' flash_bias_triton.py")
-    parser.add_argument("--rows", default="", help=f"some of {', '.join(DIRECTIONS['backward'])}; all by default")
+    parser.add_argument("--rows", default="", help=f"some of {', '.join(DIRECTIONS['forward'])}; backward also "
+                        f"{', '.join(backward_only)}; all by default")
     parser.add_argument("--peers", default="", help=f"some of {', '.join(PEERS)}; all by default")
     parser.add_argument("--json", nargs="?", const="", help="write the results here, with the device and the commit, as they "
                         "come; without a path, into bench/results by date, GPU and direction")

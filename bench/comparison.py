@@ -111,9 +111,15 @@ def speed(results, peer):
     return results.get(peer, {}).get("tflops")
 
 
+def computes_the_bias(result):
+    """Whether an output is of the bias that was asked for, and not of another one."""
+    return result["error"] <= LARGE_ERROR
+
+
 def best_with_bias(results):
-    """The fastest peer but ours that has the bias, exact or not, by name; nothing where all failed."""
-    peers = [name for name, peer in PEERS.items() if peer.has_bias and name not in (OURS, PORTABLE) and speed(results, name)]
+    """The fastest peer but ours that has the bias and whose output is right, by name; nothing where there is none."""
+    peers = [name for name, peer in PEERS.items() if peer.has_bias and name not in (OURS, PORTABLE)
+             and speed(results, name) and computes_the_bias(results[name])]
     return max(peers, key=lambda name: speed(results, name), default=None)
 
 
@@ -129,15 +135,10 @@ def portable_ratio(results):
     return ours / plain if ours and plain else None
 
 
-def remark_of(result):
-    """On a result that is not of the bias."""
-    return f", error {result['error']:.1g}" if result["error"] > LARGE_ERROR else ""
-
-
 def summary_of(name, results):
     """A line on a row: ours, and how it compares."""
     ours = speed(results, OURS)
-    compared = [f"{ratio:.2f} x {PEERS[peer].title} ({speed(results, peer):.0f}{remark_of(results[peer])})"
+    compared = [f"{ratio:.2f} x {PEERS[peer].title} ({speed(results, peer):.0f})"
                 for peer, ratio in ratios(results).items()]
     if portable := portable_ratio(results):
         compared.append(f"portable {speed(results, PORTABLE):.0f}: {portable:.2f} x {PEERS[PORTABLE_PLAIN].title} "

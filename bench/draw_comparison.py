@@ -1,7 +1,7 @@
 """Draws what bench/compare.py wrote; `bench/compare.py --draw` calls it. Needs matplotlib."""
 
 import picture
-from comparison import DIRECTIONS, OURS, PEERS, PLAIN, best_with_bias, remark_of, speed
+from comparison import DIRECTIONS, OURS, PEERS, PLAIN, best_with_bias, speed
 
 
 def bars(axes, places, offset, values, color, label):
@@ -16,7 +16,7 @@ def draw_best(axes, rows, places):
     for row, name, place in zip(rows, names, places):
         if name is None:
             continue
-        axes.text(speed(row, name) + 4, place - 0.27, PEERS[name].title + remark_of(row[name]), va="center", fontsize=7)
+        axes.text(speed(row, name) + 4, place - 0.27, PEERS[name].title, va="center", fontsize=7)
 
 
 def draw(results, path):

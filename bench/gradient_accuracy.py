@@ -151,6 +151,8 @@ def main():
     results = {**results_file.head(torch.cuda.get_device_name(), torch.__version__), "rows": []}
     ratios = []
     biases = [bias for bias in BIASES if bias.text.startswith(options.bias)]
+    if not biases:
+        parser.error(f"no bias begins with '{options.bias}'; there are {', '.join(bias.text for bias in BIASES)}")
     for bias, head_dim, dtype, causal in itertools.product(biases, (16, 64, 128, 192), (torch.float16, torch.bfloat16),
                                                            (True, False)):
         found = root_mean_squares([errors(bias, head_dim, dtype, causal) for _ in range(options.repeat)])
