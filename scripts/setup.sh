@@ -69,16 +69,30 @@ install_missing_packages() {
     echo "setup: without LLVM's libraries generated sources are shown unformatted" >&2
 }
 
-has_system_nvrtc() {
-  [ -n "${FLASHBIAS_NVRTC:-}" ] ||
-    ldconfig -p 2>/dev/null | grep -q 'libnvrtc\.so' ||
-    compgen -G "${CUDA_HOME:-/usr/local/cuda}/lib64/libnvrtc.so*" >/dev/null
+# Whether the library finds an NVRTC by itself: runtime/library_search.cpp looks in these places.
+finds_nvrtc() {
+  local directory name python prefix directories=()
+  [ -z "${FLASHBIAS_NVRTC:-}" ] || return 0
+  IFS=: read -r -a directories <<<"${LD_LIBRARY_PATH:-}"
+  for prefix in "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda; do
+    [ -z "$prefix" ] || directories+=("$prefix/lib64" "$prefix/lib")
+  done
+  python="$(command -v python3 || true)"
+  for prefix in "${VIRTUAL_ENV:-}" "${python%/bin/python3}" "${HOME:+$HOME/.local}" /usr/local /usr; do
+    [ -z "$prefix" ] || directories+=("$prefix"/lib/python3*/{site,dist}-packages/nvidia/{cu13,cuda_nvrtc}/lib)
+  done
+  for directory in "${directories[@]}"; do
+    for name in libnvrtc.so.13 libnvrtc.so.12 libnvrtc.so; do
+      [ -z "$directory" ] || [ ! -e "$directory/$name" ] || return 0
+    done
+  done
+  PATH="$PATH:/usr/sbin:/sbin" ldconfig -p 2>/dev/null | grep -E 'libnvrtc\.so(\.1[23])? ' >/dev/null
 }
 
 pip_nvrtc() { compgen -G "$flashbias_root/.venv/lib/python3*/site-packages/nvidia/*/lib/libnvrtc.so.*" | head -n 1; }
 
 provide_nvrtc() {
-  if has_system_nvrtc; then return; fi
+  if finds_nvrtc; then return; fi
   if [ -z "$(pip_nvrtc)" ]; then
     python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
     echo "setup: no CUDA toolkit here; installing nvidia-cuda-nvrtc from pip into .venv" >&2
@@ -87,6 +101,8 @@ provide_nvrtc() {
   fi
   FLASHBIAS_NVRTC="$(pip_nvrtc)"
   export FLASHBIAS_NVRTC
+  echo "setup: NVRTC is in .venv. Other programs find it after 'source $flashbias_root/.venv/bin/activate', or with" \
+    "FLASHBIAS_NVRTC=$FLASHBIAS_NVRTC" >&2
 }
 
 install_missing_packages "$@"
