@@ -1,4 +1,5 @@
-# cmake -D BUILD=.. -D CONFIG=.. -D CONSUMER=.. -D GENERATOR=.. -D WORK=.. -P build_consumer.cmake
+# cmake -D BUILD=.. -D CONFIG=.. -D CONSUMER=.. -D GENERATOR=.. -D WORK=.. [-D INSTALLED_COMMAND=bin/flashbias]
+#       -P build_consumer.cmake
 file(REMOVE_RECURSE ${WORK})
 
 function(run)
@@ -6,6 +7,9 @@ function(run)
 endfunction()
 
 run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${WORK}/prefix)
+if(INSTALLED_COMMAND)
+  run(${WORK}/prefix/${INSTALLED_COMMAND} --version)
+endif()
 # The library's dependencies are hidden: a package that asked its consumer for one of them would fail here.
 run(${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/build -G ${GENERATOR} -D CMAKE_BUILD_TYPE=${CONFIG}
     -D CMAKE_PREFIX_PATH=${WORK}/prefix -D CMAKE_DISABLE_FIND_PACKAGE_fmt=ON -D CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
