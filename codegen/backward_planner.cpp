@@ -44,9 +44,6 @@ constexpr int kRegistersByColumns = 144;
 constexpr int kColumnsBesideRows = 128;
 constexpr int kColumnsBesideGradients = 160;
 
-/// Of a launch, whose parameters are bounded: inputs and gradients.
-constexpr std::size_t kMaxTensorsOfBias = 112;
-
 /// Shares the gradients of a side out among passes, each of which holds what it can.
 class PassPacker {
  public:
@@ -158,13 +155,32 @@ std::optional<Tile> hopper_tile_of(const AttentionConfig& config, const Backward
   return std::nullopt;
 }
 
-/// Of the descriptors of q, k, v, d_out and factors.
-std::size_t tensor_map_bytes(const BackwardBias& bias) {
-  return kTensorMapBytes * (kBackwardTensorMaps + kTensorMapsOfFactors * bias.factor_terms().size());
+bool any_adds_to_queries(const std::vector<BackwardPass>& passes) {
+  return std::ranges::any_of(passes, &BackwardPass::adds_to_queries);
 }
 
-/// Why the main loop is the portable one; nothing where it is that for Hopper.
-std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias) {
+/// Of a plan that had these passes.
+std::vector<const InputSpec*> summed_inputs(const KernelPlan& plan, const std::vector<BackwardPass>& passes) {
+  const std::vector<FactorTerm>& factors = plan.backward_program->factors;
+  std::vector<const InputSpec*> inputs;
+  for (const InputSpec& input : plan.input_gradients)
+    if (any_adds_to_queries(passes) ? std::ranges::find(factors, input.name, &FactorTerm::q_input) != factors.end()
+                                    : has_exact_sums(plan))
+      inputs.push_back(&input);
+  return inputs;
+}
+
+/// Of a launch of these passes; in the loop for Hopper it has descriptors of operands and factors.
+BackwardParameters parameters_of(const KernelPlan& plan, const std::vector<BackwardPass>& passes, bool is_hopper) {
+  const std::size_t factors = plan.backward_program->factors.size();
+  return {.tensor_maps = is_hopper ? kBackwardTensorMaps + kTensorMapsOfFactors * factors : 0,
+          .tensors_of_bias = plan.inputs.size() + plan.input_gradients.size(),
+          .sums_of_inputs = summed_inputs(plan, passes).size()};
+}
+
+/// Why the main loop is the portable one; nothing where it is that for Hopper, with these passes.
+std::optional<std::string> why_portable_backward(const KernelPlan& plan, const BackwardBias& bias,
+                                                 const std::vector<BackwardPass>& passes) {
   const AttentionConfig& config = plan.config;
   if (config.main_loop == MainLoop::portable) return "the one that the config asks for";
   if (config.arch.compute_capability != 90) return "the one for " + to_string(config.arch);
@@ -173,9 +189,7 @@ std::optional<std::string> why_portable_backward(const KernelPlan& plan, const B
            " do not fit registers";
   for (const FactorTerm& factors : bias.factor_terms())
     if (auto reason = why_portable(factors, config.dtype)) return reason;
-  constexpr std::size_t kTensorBytes = kTensorWords * sizeof(std::uint64_t);
-  if (tensor_map_bytes(bias) + kTensorBytes * (plan.inputs.size() + plan.input_gradients.size()) >
-      kTensorBytes * kMaxTensorsOfBias)
+  if (size_in_bytes(parameters_of(plan, passes, /*is_hopper=*/true)) > kMaxParameterBytes)
     return "the descriptors that the copy engine of Hopper needs do not fit into a launch with that many inputs";
   return std::nullopt;
 }
@@ -189,11 +203,11 @@ void choose_portable_loop(KernelPlan& plan, const BackwardBias& bias) {
 }
 
 void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
-  const std::optional<std::string> obstacle = why_portable_backward(plan, bias);
   std::vector<BackwardPass> passes = plan.passes;
   if (const std::optional<BackwardPass> pass = shared_hopper_pass(plan, bias);
       pass && hopper_tile_of(plan.config, bias, *pass))
     passes = {*pass};
+  const std::optional<std::string> obstacle = why_portable_backward(plan, bias, passes);
   const std::optional<Tile> tile = obstacle ? std::nullopt : hopper_tile_of(plan.config, bias, passes.front());
   if (!tile) {
     plan.main_loop_reason = obstacle.value_or("in the one for Hopper the bias does not fit shared memory");
@@ -210,11 +224,24 @@ void choose_main_loop(KernelPlan& plan, const BackwardBias& bias) {
         {factors.q_input, factors.k_input, joins_factors(plan) ? plan.config.head_dim : factors.rank});
 }
 
+void require_parameters_fit(const KernelPlan& plan) {
+  const BackwardParameters parameters = parameters_of(plan, plan.passes, plan.main_loop == MainLoop::hopper);
+  const std::size_t bytes = size_in_bytes(parameters);
+  if (bytes <= kMaxParameterBytes) return;
+  BackwardParameters without_sums = parameters;
+  without_sums.sums_of_inputs = 0;
+  const bool sums_are_too_many = has_exact_sums(plan) && size_in_bytes(without_sums) <= kMaxParameterBytes;
+  throw Error(
+      ErrorCode::invalid_config,
+      "gradients: the bias has " + std::to_string(plan.inputs.size()) + " inputs, and " +
+          std::to_string(plan.input_gradients.size()) + " of their gradients are asked for: their launch takes " +
+          std::to_string(bytes) + " bytes of parameters, and at most " + std::to_string(kMaxParameterBytes) +
+          " fit; name the gradients that you need" + (sums_are_too_many ? ", or leave out deterministic=true" : ""));
+}
+
 }  // namespace
 
-bool adds_to_queries(const KernelPlan& plan) {
-  return std::ranges::any_of(plan.passes, &BackwardPass::adds_to_queries);
-}
+bool adds_to_queries(const KernelPlan& plan) { return any_adds_to_queries(plan.passes); }
 
 bool joins_factors(const KernelPlan& plan) { return std::ranges::any_of(plan.passes, &BackwardPass::joins_factors); }
 
@@ -240,15 +267,7 @@ KeptInRegisters kept_in_registers(const KernelPlan& plan) {
 
 bool has_exact_sums(const KernelPlan& plan) { return plan.config.deterministic && !plan.input_gradients.empty(); }
 
-std::vector<const InputSpec*> summed_inputs(const KernelPlan& plan) {
-  const std::vector<FactorTerm>& factors = plan.backward_program->factors;
-  std::vector<const InputSpec*> inputs;
-  for (const InputSpec& input : plan.input_gradients)
-    if (adds_to_queries(plan) ? std::ranges::find(factors, input.name, &FactorTerm::q_input) != factors.end()
-                              : has_exact_sums(plan))
-      inputs.push_back(&input);
-  return inputs;
-}
+std::vector<const InputSpec*> summed_inputs(const KernelPlan& plan) { return summed_inputs(plan, plan.passes); }
 
 int workspace_columns(const KernelPlan& plan) {
   constexpr int kStatistics = 2;
@@ -269,11 +288,7 @@ void plan_backward(KernelPlan& plan) {
   plan.passes = passes_of(config, bias);
   plan.input_gradients = gradient_names(config).inputs;
   choose_main_loop(plan, bias);
-  if (plan.inputs.size() + plan.input_gradients.size() > kMaxTensorsOfBias)
-    throw Error(ErrorCode::invalid_config,
-                "gradients: the bias has " + std::to_string(plan.inputs.size()) + " inputs, and " +
-                    std::to_string(plan.input_gradients.size()) + " of their gradients are asked for; at most " +
-                    std::to_string(kMaxTensorsOfBias) + " tensors fit into a launch: name the gradients that you need");
+  require_parameters_fit(plan);
 }
 
 }  // namespace flashbias::codegen

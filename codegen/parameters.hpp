@@ -37,6 +37,8 @@
 /// kRowKernelThreads threads a block.
 namespace flashbias::codegen {
 
+inline constexpr std::size_t kMaxParameterBytes = 4096;  ///< that a launch may have in every CUDA version
+
 inline constexpr int kTensorWords = 4;     ///< 8-byte words of q, k, v, out and of an input
 inline constexpr int kLogSumExpWords = 3;  ///< 8-byte words of log_sum_exp
 
@@ -73,6 +75,22 @@ struct alignas(8) BackwardSizes {
   std::int32_t all_q_tiles = 0;
   std::int32_t first_block = 0;
 };
+
+/// What a backward launch has parameters of, beside those that all have.
+struct BackwardParameters {
+  std::size_t tensor_maps = 0;
+  std::size_t tensors_of_bias = 0;  ///< inputs and gradients
+  std::size_t sums_of_inputs = 0;
+};
+
+[[nodiscard]] constexpr std::size_t size_in_bytes(const BackwardParameters& parameters) {
+  constexpr std::size_t kOperands = 8;  // q to d_v
+  constexpr std::size_t kWordsOfWorkspace = 3;
+  constexpr std::size_t kWordsOfSum = 2;
+  const std::size_t words = kTensorWords * (kOperands + parameters.tensors_of_bias) + kLogSumExpWords +
+                            kWordsOfWorkspace + kWordsOfSum * parameters.sums_of_inputs;
+  return kTensorMapBytes * parameters.tensor_maps + sizeof(std::uint64_t) * words + sizeof(BackwardSizes);
+}
 
 /// Threads of kernels that treat query rows one by one (templates/backward/row_kernels.cuh).
 inline constexpr int kRowKernelThreads = 256;

@@ -22,7 +22,7 @@ namespace {
 
 /// As many as fit beside the other parameters.
 constexpr std::int64_t kMaxBiasInputs =
-    (LaunchPlan::kMaxParameterBytes / sizeof(std::uint64_t) - std::size_t{4} * codegen::kTensorWords -
+    (codegen::kMaxParameterBytes / sizeof(std::uint64_t) - std::size_t{4} * codegen::kTensorWords -
      codegen::kLogSumExpWords - sizeof(codegen::LaunchSizes) / sizeof(std::uint64_t)) /
     codegen::kTensorWords;
 
@@ -82,6 +82,7 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
   const ProblemSizes sizes = problem_sizes(plan.config, arguments.q, arguments.k, arguments.v);
   const std::int64_t q_tiles = count_q_tiles(plan, sizes);
   require_arguments(plan.config, arguments, sizes, device);
+  require_few_inputs(plan);
 
   LaunchPlan launch;
   const std::int64_t items_a_head = plan.tile.pairs_blocks ? (q_tiles + 1) / 2 : q_tiles;
@@ -99,7 +100,6 @@ LaunchPlan prepare_launch(const KernelPlan& plan, const AttentionArguments& argu
     parameters.append(arguments.log_sum_exp->data, arguments.log_sum_exp->strides[0],
                       arguments.log_sum_exp->strides[1]);
   }
-  require_few_inputs(plan);
   append_bias_inputs(parameters, plan, arguments.bias_inputs, sizes, device);
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(codegen::LaunchSizes{.heads = static_cast<std::int32_t>(sizes.heads),

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "codegen/parameters.hpp"
 #include "flashbias/kernel.hpp"
 #include "flashbias/plan.hpp"
 #include "runtime/cuda_types.hpp"
@@ -23,14 +24,12 @@ struct LaunchStep {
 
 /// What calls that follow each other are given: made on the host alone, from arguments that have all been checked.
 struct LaunchPlan {
-  /// Kernel parameters of every CUDA version fit in 4 KiB.
-  static constexpr std::size_t kMaxParameterBytes = 4096;
-
   std::array<LaunchStep, 4> steps{};
   std::size_t workspace_bytes = 0;      ///< for as long as the launch takes
   std::size_t workspace_parameter = 0;  ///< where its address goes
   std::size_t parameter_bytes = 0;
-  alignas(64) std::array<std::byte, kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
+  alignas(
+      64) std::array<std::byte, codegen::kMaxParameterBytes> parameters;  ///< as codegen/parameters.hpp lays them out
 };
 
 /// Checks the arguments of a launch on `device` against the kernel's plan and packs its parameters.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <stdexcept>
 #include <type_traits>
 
 #include "flashbias/tensor.hpp"
@@ -27,6 +28,8 @@ class ParameterWriter {
   template <typename Value>
   void append_one(const Value& value) {
     static_assert(std::is_trivially_copyable_v<Value>);
+    if (launch_.parameter_bytes + sizeof(Value) > launch_.parameters.size()) [[unlikely]]
+      throw std::logic_error("the plan has more parameters than fit into a launch");
     std::memcpy(launch_.parameters.data() + launch_.parameter_bytes, &value, sizeof(Value));
     launch_.parameter_bytes += sizeof(Value);
   }

@@ -1,10 +1,13 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "codegen/backward_planner.hpp"
 #include "codegen/parameters.hpp"
 #include "runtime/launch.hpp"
 #include "tests/errors.hpp"
@@ -184,6 +187,82 @@ TEST_CASE("a backward launch has a step for each kernel, and a workspace for wha
   CHECK(apart.steps[2].blocks == B * H);
   CHECK(apart.steps[3].blocks == 0);
   CHECK(apart.workspace_bytes == kStatistics);
+}
+
+namespace {
+
+/// Of a bias with `inputs` head scalars, and all gradients.
+AttentionConfig of_many_inputs(int inputs, Arch arch, bool deterministic) {
+  std::string text;
+  for (int i = 0; i < inputs; ++i)
+    text += fmt::format("{}head_scalar(a{}) * real(abs(q_index() - kv_index() + {}))", i == 0 ? "" : " + ", i, i);
+  return {.direction = Direction::backward,
+          .head_dim = 8,
+          .bias = parse_expr(text),
+          .arch = arch,
+          .deterministic = deterministic};
+}
+
+LaunchPlan prepare_of_many_inputs(const KernelPlan& plan) {
+  const auto tensor_of_8 = [](std::int64_t length) { return tensor(0x1000, DType::f16, {1, length, 1, 8}); };
+  std::vector<BiasInput> inputs;
+  std::vector<GradientOutput> gradients{{"q", tensor_of_8(16)}, {"k", tensor_of_8(16)}, {"v", tensor_of_8(16)}};
+  for (const InputSpec& input : plan.inputs) inputs.push_back({input.name, tensor(0x2000, DType::f32, {1})});
+  for (const InputSpec& input : plan.input_gradients)
+    gradients.push_back({input.name, tensor(0x3000, DType::f32, {1})});
+  return prepare_backward_launch(plan,
+                                 {.q = tensor_of_8(16),
+                                  .k = tensor_of_8(16),
+                                  .v = tensor_of_8(16),
+                                  .out = tensor_of_8(16),
+                                  .log_sum_exp = tensor(0x4000, DType::f32, {1, 1, 16}),
+                                  .d_out = tensor_of_8(16),
+                                  .bias_inputs = inputs,
+                                  .gradients = gradients},
+                                 0);
+}
+
+}  // namespace
+
+TEST_CASE("the plan knows how many bytes of parameters a backward launch takes, and refuses more than there are") {
+  const auto bytes_of = [](int inputs, Arch arch, bool deterministic) {
+    const KernelPlan plan = flashbias::plan(of_many_inputs(inputs, arch, deterministic));
+    const LaunchPlan launch = prepare_of_many_inputs(plan);
+    const bool is_hopper = plan.main_loop == MainLoop::hopper;
+    CHECK(launch.parameter_bytes ==
+          codegen::size_in_bytes({.tensor_maps = is_hopper ? codegen::kBackwardTensorMaps : 0,
+                                  .tensors_of_bias = plan.inputs.size() + plan.input_gradients.size(),
+                                  .sums_of_inputs = codegen::summed_inputs(plan).size()}));
+    return std::pair{launch.parameter_bytes, plan.main_loop};
+  };
+  CHECK(bytes_of(46, Arch{80}, true) == std::pair{std::size_t{4032}, MainLoop::portable});
+  CHECK(bytes_of(56, Arch{80}, false) == std::pair{std::size_t{3936}, MainLoop::portable});
+  CHECK(bytes_of(40, Arch{90}, true) == std::pair{std::size_t{4064}, MainLoop::hopper});
+  CHECK(bytes_of(46, Arch{90}, true) == std::pair{std::size_t{4032}, MainLoop::portable});
+  CHECK(bytes_of(50, Arch{90}, false) == std::pair{std::size_t{4064}, MainLoop::hopper});
+  CHECK(bytes_of(56, Arch{90}, false) == std::pair{std::size_t{3936}, MainLoop::portable});
+  for (const Arch arch : {Arch{80}, Arch{90}}) {
+    const auto refusal = [&](int inputs, bool deterministic) {
+      return message_of(ErrorCode::invalid_config,
+                        [&] { (void)flashbias::plan(of_many_inputs(inputs, arch, deterministic)); });
+    };
+    CHECK(refusal(47, true) ==
+          "gradients: the bias has 47 inputs, and 47 of their gradients are asked for: their launch takes 4112 bytes "
+          "of parameters, and at most 4096 fit; name the gradients that you need, or leave out deterministic=true");
+    CHECK(says(refusal(56, true), "takes 4832 bytes"));
+    CHECK(refusal(60, false) ==
+          "gradients: the bias has 60 inputs, and 60 of their gradients are asked for: their launch takes 4192 bytes "
+          "of parameters, and at most 4096 fit; name the gradients that you need");
+  }
+}
+
+TEST_CASE("parameters beyond those of a launch are never written") {
+  KernelPlan plan = flashbias::plan(of_many_inputs(46, Arch{80}, true));
+  for (int i = 0; i < 3; ++i) {
+    plan.inputs.push_back(plan.inputs.front());
+    plan.inputs.back().name = fmt::format("more{}", i);
+  }
+  CHECK_THROWS_AS((void)prepare_of_many_inputs(plan), std::logic_error);
 }
 
 TEST_CASE("each direction has a launch of its own") {
