@@ -2,12 +2,14 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
 #include "cache/latest.hpp"
 #include "cache/store_directory.hpp"
 #include "cache/store_state.hpp"
+#include "cache/system_error.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
 
@@ -23,6 +25,10 @@ bool is_current(const FileDescriptor& store, const std::string& key, const FileD
   return fstat(entry.get(), &open) == 0 && fstatat(store.get(), key.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
          open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
+
+/// Whether an entry that gives such an error lacks a file or has something else in its place. Any other, such as too
+/// many open files, is of this process or its disk, and tells nothing of the entry.
+bool is_damage(int number) { return number == ENOENT || number == ENOTDIR || number == ELOOP; }
 
 /// What became of a bad entry.
 std::string set_aside(const FileDescriptor& store, const std::string& key) {
@@ -47,13 +53,21 @@ std::optional<Entry> DiskStore::load(const std::string& key, bool with_source, M
   if (!store) return miss(MissReason::absent, "");
   shared_->in_use.hold(*store, key);
   const FileDescriptor directory = open_entry(*store, key);
-  if (!directory.is_open() && errno == ENOENT) return miss(MissReason::absent, "");
+  if (!directory.is_open()) {
+    const int number = errno;
+    if (number == ENOENT) return miss(MissReason::absent, "");
+    return miss(MissReason::unusable, fmt::format("cannot open {}: {}", key, std::generic_category().message(number)));
+  }
   try {
     Entry entry = read_entry(directory, key);
     if (!with_source) entry.source.clear();
     count_use(*store, directory);
     return entry;
   } catch (const Error& error) {
+    const auto* failure = dynamic_cast<const SystemError*>(&error);
+    if (failure != nullptr && !is_damage(failure->number())) {
+      return miss(MissReason::unusable, fmt::format("{}: {}", key, error.what()));
+    }
     // Where it is no longer current, another process has cleared it or set it aside while it was read.
     if (!is_current(*store, key, directory)) return miss(MissReason::absent, "");
     return miss(MissReason::corrupt, fmt::format("{}; {}", error.what(), set_aside(*store, key)));

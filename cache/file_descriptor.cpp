@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cache/system_error.hpp"
 #include "flashbias/error.hpp"
 
 namespace flashbias::cache {
@@ -75,7 +76,8 @@ void synchronise(const FileDescriptor& directory) {
 }
 
 void throw_errno(const std::string& attempt) {
-  throw Error(ErrorCode::cache, fmt::format("cannot {}: {}", attempt, std::generic_category().message(errno)));
+  const int number = errno;  // what follows may change it
+  throw SystemError(fmt::format("cannot {}: {}", attempt, std::generic_category().message(number)), number);
 }
 
 }  // namespace flashbias::cache

@@ -48,7 +48,7 @@ void write_file(const FileDescriptor& directory, const char* name, const void* d
 /// Waits until the names in a directory are on the disk. Throws Error(cache).
 void synchronise(const FileDescriptor& directory);
 
-/// Throws Error(cache) with the reason of the last failed system call: `cannot <attempt>: No space left on device`.
+/// Throws SystemError with the reason of the last failed system call: `cannot <attempt>: No space left on device`.
 [[noreturn]] void throw_errno(const std::string& attempt);
 
 }  // namespace flashbias::cache

@@ -64,7 +64,7 @@ enum class MissReason : std::uint8_t {
   absent,    ///< there is none for this config
   version,   ///< there is one, by another compiler or from the source of another flashbias
   corrupt,   ///< there is one that failed its checks
-  unusable,  ///< the place cannot be read
+  unusable,  ///< the place, or the one that is there, cannot be read
 };
 [[nodiscard]] std::string_view to_string(MissReason reason) noexcept;
 
@@ -103,7 +103,8 @@ class DiskStore {
   /// Creates the directory, if there is none, before anything needs it. Throws Error(cache) as publish() does.
   void create_directory() const;
 
-  /// The verified entry, or nothing and why. A bad entry is set aside (renamed).
+  /// The verified entry, or nothing and why. A bad entry is set aside (renamed); one that cannot be read now, for want
+  /// of descriptors, memory or permission, stays as it is.
   /// Counts as a use of the entry, which stays in use as long as this store or a copy of it lives.
   /// `with_source` false leaves Entry::source empty.
   [[nodiscard]] std::optional<Entry> load(const std::string& key, bool with_source = false,

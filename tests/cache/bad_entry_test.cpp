@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -7,6 +9,7 @@
 #include <string>
 
 #include "flashbias/cache.hpp"
+#include "tests/cache/forked_process.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/errors.hpp"
 #include "tests/file_text.hpp"
@@ -144,6 +147,16 @@ std::string problem_of_load(const DiskStore& store, const std::string& key) {
   return why.detail;
 }
 
+/// Leaves this process so many more descriptors.
+bool leave_descriptors(rlim_t count) {
+  const int next = dup(STDERR_FILENO);
+  close(next);
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  limit.rlim_cur = static_cast<rlim_t>(next) + count;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 }  // namespace
 
 TEST_CASE("a bad entry is told of, set aside, and makes way for a new one") {
@@ -190,4 +203,46 @@ TEST_CASE("any truncation and any flipped bit of a cubin is found") {
   }
   write(file, good);
   CHECK(store.load(entry.key).has_value());
+}
+
+TEST_CASE("a sound entry that a process without descriptors cannot read stays") {
+  const TemporaryDirectory home;
+  const Entry entry = sample_entry("one");
+  DiskStore(home.path()).publish(entry);
+  for (rlim_t descriptors = 0; descriptors < 8; ++descriptors) {
+    CAPTURE(descriptors);
+    // Whatever the call that fails: the directory's, the entry's or one of its files'.
+    CHECK(testing::ends_well(testing::fork_process([&] {
+      if (!leave_descriptors(descriptors)) return false;
+      Miss why;
+      try {
+        if (DiskStore(home.path()).load(entry.key, /*with_source=*/true, &why)) return true;
+      } catch (const Error& error) {
+        return says(error.what(), "Too many open files");
+      }
+      return why.reason == MissReason::unusable && says(why.detail, entry.key) &&
+             says(why.detail, "Too many open files");
+    })));
+    CHECK(set_aside_in(home.path(), entry.key) == 0);
+    CHECK(DiskStore(home.path()).load(entry.key).has_value());
+  }
+}
+
+TEST_CASE("a sound entry that this user may not read stays" * doctest::skip(geteuid() != 0)) {
+  constexpr uid_t kNobody = 65534;
+  const TemporaryDirectory home;
+  const Entry entry = sample_entry("one");
+  DiskStore(home.path()).publish(entry);
+  fs::permissions(home.path() / entry.key / "kernel.cubin", fs::perms::none);
+  REQUIRE(chown(home.path().c_str(), kNobody, kNobody) == 0);
+  REQUIRE(chown((home.path() / entry.key).c_str(), kNobody, kNobody) == 0);
+  for (const auto& file : fs::directory_iterator(home.path() / entry.key)) {
+    REQUIRE(chown(file.path().c_str(), kNobody, kNobody) == 0);
+  }
+  CHECK(testing::ends_well(testing::fork_process([&] {
+    Miss why;
+    return setuid(kNobody) == 0 && !DiskStore(home.path()).load(entry.key, /*with_source=*/false, &why) &&
+           why.reason == MissReason::unusable && says(why.detail, "Permission denied");
+  })));
+  CHECK(set_aside_in(home.path(), entry.key) == 0);
 }

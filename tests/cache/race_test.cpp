@@ -1,23 +1,23 @@
 #include <doctest/doctest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "flashbias/cache.hpp"
+#include "tests/cache/forked_process.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using namespace flashbias::cache;
+using testing::ends_well;
+using testing::fork_process;
 using testing::sample_entry;
 using testing::TemporaryDirectory;
 namespace fs = std::filesystem;
@@ -36,25 +36,6 @@ bool get(const DiskStore& store, const Entry& entry, const fs::path& log) {
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
   store.publish(entry);
   return store.load(entry.key)->cubin == entry.cubin;
-}
-
-/// Runs the action in a forked process, which ends with status 0 where it gives true.
-pid_t fork_process(const std::function<bool()>& action) {
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child != 0) return child;
-  bool succeeded = false;
-  try {
-    succeeded = action();
-  } catch (...) {
-    succeeded = false;
-  }
-  _exit(succeeded ? 0 : 1);
-}
-
-bool ends_well(pid_t child) {
-  int status = 0;
-  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace
