@@ -71,7 +71,7 @@ cache::DiskStore existing_store(const std::string& text) {
     throw Error(ErrorCode::cache,
                 fmt::format("{} is no directory; pass --cache or set FLASHBIAS_CACHE_DIR", directory.string()));
   }
-  return cache::DiskStore(directory);
+  return cache::DiskStore(directory, cache_options(text).cache_bytes);
 }
 
 Arch real_arch(const std::string& text) {

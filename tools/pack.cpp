@@ -167,7 +167,7 @@ cache::Entry entry_of(const cache::PackedCubin& cubin) {
 
 void extract(const Options& options) {
   const Pack pack(options.pack);
-  const cache::DiskStore store(options.directory);
+  const cache::DiskStore store(options.directory, cache_options(options.directory).cache_bytes);
   std::size_t extracted = 0;
   std::size_t failed = 0;
   for (const auto& status : pack.verify()) {

@@ -63,6 +63,26 @@ TEST_CASE("pack: create, list, verify, extract and merge") {
   CHECK(file_text(merged) == file_text(both));
 }
 
+TEST_CASE("pack extract: the directory holds what FLASHBIAS_CACHE_SIZE says") {
+  const TemporaryDirectory home;
+  const fs::path pack = home.path() / "one.fbpack";
+  const fs::path cache = home.path() / "cache";
+  REQUIRE(run_command("precompile --config head_dim=16 --arch sm_80 --cache " + quoted(home.path() / "made") +
+                      " --pack " + quoted(pack))
+              .status == 0);
+  const auto older = testing::sample_entry("older");
+  cache::DiskStore(cache).publish(older);
+  const auto extract = "pack extract " + quoted(pack) + " " + quoted(cache);
+  CHECK(run_command(extract).status == 0);
+  CHECK(cache::DiskStore(cache).manifest(older.key).has_value());
+  fs::remove_all(cache);
+
+  cache::DiskStore(cache).publish(older);
+  CHECK(run_command(extract, "FLASHBIAS_CACHE_SIZE=1KiB").status == 0);
+  CHECK_FALSE(cache::DiskStore(cache).manifest(older.key).has_value());
+  CHECK(cache::DiskStore(cache).list().size() == 1);
+}
+
 TEST_CASE("pack: what is bad or absent is an error") {
   const TemporaryDirectory home;
   const fs::path pack = home.path() / "bad.fbpack";
