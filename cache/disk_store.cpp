@@ -18,6 +18,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Absolute, and ending in the directory's name: of `cache/` and `cache/.`, the parent would be the directory itself,
+/// which would then be made as parents are, with the mode that the umask leaves.
+fs::path named(const fs::path& directory) {
+  fs::path path = fs::absolute(directory);
+  while (path.has_relative_path() && (!path.has_filename() || path.filename() == ".")) path = path.parent_path();
+  return path;
+}
+
 /// Whether an open entry is still the one of its name.
 bool is_current(const FileDescriptor& store, const std::string& key, const FileDescriptor& entry) {
   struct stat open {};
@@ -40,7 +48,7 @@ std::string set_aside(const FileDescriptor& store, const std::string& key) {
 }  // namespace
 
 DiskStore::DiskStore(const fs::path& directory, std::uintmax_t limit)
-    : directory_(fs::absolute(directory)), limit_(limit), shared_(std::make_shared<Shared>()) {}
+    : directory_(named(directory)), limit_(limit), shared_(std::make_shared<Shared>()) {}
 
 void DiskStore::create_directory() const { (void)create_store(directory_); }
 

@@ -38,6 +38,24 @@ TEST_CASE("a directory that others can write to is refused with its mode and the
   CHECK(store.load(entry.key).has_value());
 }
 
+TEST_CASE("the directory is its user's alone, whatever the umask and the end of its path") {
+  for (const mode_t mask : {0022U, 0002U}) {
+    for (const char* name : {"cache", "cache/", "cache//", "cache/.", "cache/./"}) {
+      CAPTURE(mask);
+      CAPTURE(name);
+      const TemporaryDirectory home;
+      const mode_t before = umask(mask);
+      const DiskStore store(home.path() / name);
+      store.publish(sample_entry("one"));
+      umask(before);
+      CHECK(store.directory() == home.path() / "cache");
+      CHECK(static_cast<int>(fs::status(home.path() / "cache").permissions()) == 0700);
+      CHECK(store.load(sample_entry("one").key).has_value());
+    }
+  }
+  CHECK(DiskStore("/").directory() == "/");
+}
+
 TEST_CASE("a directory of another user is refused" * doctest::skip(geteuid() != 0)) {
   const TemporaryDirectory home;
   REQUIRE(chown(home.path().c_str(), 4321, 4321) == 0);
