@@ -87,6 +87,13 @@ std::optional<std::string> DiskStore::latest_key(const std::string& config) cons
   return store ? read_latest(*store, config) : std::nullopt;
 }
 
+void DiskStore::remember(const std::string& config, const std::string& key) const noexcept try {
+  const auto store = open_store(directory_);
+  if (store && read_latest(*store, config) != key) write_latest(*store, config, key);
+} catch (const std::exception&) {
+  return;
+}
+
 std::optional<Manifest> DiskStore::manifest(const std::string& key) const try {
   const auto store = open_store(directory_);
   if (!store) return std::nullopt;

@@ -69,6 +69,8 @@ class Sweep {
     }
   }
 
+  void remove_stale_hints() { sweep_latest(store_, directory_, locks_); }
+
   [[nodiscard]] Removal removal() const { return removal_; }
 
  private:
@@ -141,7 +143,7 @@ Removal prune(const FileDescriptor& store, const fs::path& directory, const Prun
     sweep.remove_leftovers(is_leftover);
     if (options.unused_for) sweep.remove_used_before(time_before_now(*options.unused_for));
     if (options.bytes) sweep.remove_until(*options.bytes);
-    sweep_latest(store, directory);
+    sweep.remove_stale_hints();
   });
 }
 
@@ -151,7 +153,7 @@ Removal evict(const FileDescriptor& store, const fs::path& directory, std::uintm
     sweep.remove_leftovers(too_large ? is_leftover : is_dead_weight);
     if (!too_large) return;
     sweep.remove_until(target);
-    sweep_latest(store, directory);
+    sweep.remove_stale_hints();
   });
 }
 

@@ -46,7 +46,7 @@ class Search {
     if (find()) return take();
     if (places_.compile == jit::Compile::never) throw_not_precompiled();
     const auto lock = is_disk_usable() ? places_.disk->lock(lookup_.key) : std::nullopt;
-    if (lock && load(lookup_.key)) return take();
+    if (lock && load_own()) return take();
     compile();
     return take();
   }
@@ -93,13 +93,13 @@ class Search {
 
   bool find_on_disk() {
     if (!is_disk_usable()) return false;
-    if (load(lookup_.key)) return true;
+    if (load_own()) return true;
     Miss& why = lookup_.missed.back().miss;
     if (why.reason == MissReason::absent) why = why_absent();
     return false;
   }
 
-  /// The entry last published for this config, if its source is this one.
+  /// The entry last published or found for this config, if its source is this one.
   bool find_whichever_compiler() {
     if (!is_disk_usable()) return false;
     const auto key = latest_key();
@@ -158,6 +158,14 @@ class Search {
       give_up_on_disk(error);
       return false;
     }
+  }
+
+  /// The entry of this very source and compiler. It may have been published for a config that is written differently:
+  /// whoever has no compiler then finds it by this one, too.
+  bool load_own() {
+    if (!load(lookup_.key)) return false;
+    places_.disk->remember(lookup_.config, lookup_.key);
+    return true;
   }
 
   void compile() {

@@ -109,8 +109,11 @@ class DiskStore {
   /// `with_source` false leaves Entry::source empty.
   [[nodiscard]] std::optional<Entry> load(const std::string& key, bool with_source = false,
                                           Miss* why_not = nullptr) const;
-  /// Key of the entry last published for a config; nothing where there was none.
+  /// Key of the entry last published or remembered for a config; nothing where there was none.
   [[nodiscard]] std::optional<std::string> latest_key(const std::string& config) const;
+  /// Has latest_key() give this key. publish() does so for the config of its entry, but configs that are written
+  /// differently may share one. A failure is no error.
+  void remember(const std::string& config, const std::string& key) const noexcept;
   /// Source of an entry, all of which is verified. Throws Error(cache) where it is bad or absent.
   [[nodiscard]] std::string source(const std::string& key) const;
   /// Manifest of an entry, its other files unread; nothing where there is no sound one.

@@ -1,10 +1,14 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 
+#include "cache/record_lock.hpp"
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/temporary_directory.hpp"
@@ -155,6 +159,38 @@ TEST_CASE("pruning removes what tells of entries that are gone, and what a dead 
   (void)DiskStore(home.path()).prune({});
   CHECK_FALSE(DiskStore(home.path()).latest_key(sample_entry("one").manifest.config).has_value());
   CHECK(DiskStore(home.path()).latest_key(sample_entry("two").manifest.config).has_value());
+}
+
+TEST_CASE("a sweep leaves the hint that somebody is writing") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  const auto one = publish(home.path(), "one");
+  const fs::path configs = home.path() / "configs";
+  const std::string unfinished = one + ".new-0123456789abcdef";
+  fs::copy_file(*fs::directory_iterator(configs), configs / unfinished);
+  const FileDescriptor directory(open(home.path().c_str(), O_RDONLY | O_DIRECTORY));
+  {
+    const FileDescriptor locks = open_locks(directory);
+    REQUIRE(lock_exclusively(locks, LockKind::unfinished, unfinished));
+    (void)store.prune({});
+    CHECK(fs::exists(configs / unfinished));
+  }
+  (void)store.prune({});
+  CHECK_FALSE(fs::exists(configs / unfinished));
+}
+
+TEST_CASE("an entry is remembered for a config that is written differently, and where the hint was lost") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path() / "cache");
+  const Entry entry = sample_entry("one");
+  store.remember("another", entry.key);
+  CHECK_FALSE(fs::exists(store.directory()));
+  store.publish(entry);
+  store.remember("another", entry.key);
+  CHECK(store.latest_key("another") == entry.key);
+  fs::remove_all(store.directory() / "configs");
+  store.remember(entry.manifest.config, entry.key);
+  CHECK(store.latest_key(entry.manifest.config) == entry.key);
 }
 
 TEST_CASE("a cache that is deleted while it is used is made anew") {

@@ -14,6 +14,7 @@
 // Preloaded into a process to fail it at a system call:
 //
 //     FAULT_KILL_AT=7    SIGKILL in place of the seventh call that changes files; a write first writes half
+//     FAULT_STOP_AT=7    SIGSTOP before it, so that others can act meanwhile
 //     FAULT_NO_LOCKS=1   open file description locks do not work, as on some network file systems
 //     FAULT_CLOCK=3600   the clock is an hour ahead; the system's times of files are not
 
@@ -31,8 +32,11 @@ int number_in(const char* variable) {
 
 bool is_last_call() {
   static const int last = number_in("FAULT_KILL_AT");
+  static const int stop = number_in("FAULT_STOP_AT");
   static std::atomic<int> calls = 0;
-  return last != 0 && ++calls == last;
+  const int call = ++calls;
+  if (call == stop) raise(SIGSTOP);
+  return call == last;
 }
 
 void kill_at_last_call() {
@@ -97,6 +101,11 @@ int renameat(int from_directory, const char* from, int to_directory, const char*
 int unlinkat(int directory, const char* path, int flags) {
   kill_at_last_call();
   return next<int(int, const char*, int)>("unlinkat")(directory, path, flags);
+}
+
+int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags) {
+  kill_at_last_call();
+  return next<int(int, const char*, int, const char*, int)>("linkat")(from_directory, from, to_directory, to, flags);
 }
 
 int fchmodat(int directory, const char* path, mode_t mode, int flags) {

@@ -79,6 +79,15 @@ bool Process::is_killed() {
   return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+bool Process::is_stopped() {
+  REQUIRE(waitpid(id_, &status_, WUNTRACED) == id_);
+  if (WIFSTOPPED(status_)) return true;
+  id_ = -1;
+  return false;
+}
+
+void Process::resume() { ::kill(id_, SIGCONT); }
+
 void Process::kill() { ::kill(id_, SIGKILL); }
 
 }  // namespace flashbias::testing

@@ -32,6 +32,9 @@ class Process {
   /// Waits for its end; whether SIGKILL was the reason.
   bool is_killed();
   void kill();
+  /// Waits until it stops (FAULT_STOP_AT) or ends; whether it stopped.
+  bool is_stopped();
+  void resume();
 
  private:
   int wait();

@@ -127,6 +127,25 @@ TEST_CASE("eviction that races with loading and publishing gives whole entries o
   CHECK(DiskStore(home.path()).list().empty());
 }
 
+TEST_CASE("an entry that is published at any step of a sweep is still found by its config") {
+  const Entry entry = sample_entry("one");
+  bool stopped = true;
+  for (int step = 1; stopped; ++step) {
+    CAPTURE(step);
+    const TemporaryDirectory home;
+    DiskStore(home.path()).publish(entry);
+    fs::rename(home.path() / entry.key, home.path() / "gone");  // what tells of it is stale
+    Process sweep({"prune", home.path()},
+                  {.variables = {"LD_PRELOAD=" FAULTY_LIBC, "FAULT_STOP_AT=" + std::to_string(step)}});
+    stopped = sweep.is_stopped();
+    const DiskStore store(home.path());  // has the entry in use, so that it stays
+    store.publish(entry);
+    if (stopped) sweep.resume();
+    CHECK(sweep.succeeds());
+    CHECK(store.latest_key(entry.manifest.config) == entry.key);
+  }
+}
+
 TEST_CASE("a cache that is deleted again and again while it is used serves right kernels, and stays sound") {
   const TemporaryDirectory home;
   const fs::path cache = home.path() / "cache";
