@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 struct Candidate {
   std::string key;
   EntryUsage usage;
-  bool gone = false;
+  bool done = false;
 };
 
 std::vector<Candidate> least_recently_used_first(const FileDescriptor& store, const fs::path& directory) {
@@ -49,7 +49,7 @@ class Sweep {
     for (const auto& name : names_in(directory_, which)) {
       if (is_unfinished(name) && !lock(LockKind::unfinished, name)) continue;  // its writer is alive
       const auto size = examine_usage(open_entry(store_, name)).bytes;
-      if (!remove_entry(store_, directory_, name)) continue;
+      if (!remove(name)) continue;
       ++removal_.result.leftovers;
       removal_.result.bytes += size;
     }
@@ -80,15 +80,24 @@ class Sweep {
     return result == LockResult::held;
   }
 
+  /// False where it was gone before or cannot be removed, which the sweep tells when it is over.
+  bool remove(const std::string& name) try {
+    return remove_entry(store_, directory_, name);
+  } catch (const Error& error) {
+    if (removal_.result.problem.empty()) removal_.result.problem = error.what();
+    return false;
+  }
+
   void remove_unless_in_use(Candidate& entry) {
-    if (entry.gone) return;
+    if (entry.done) return;
     if (!lock(LockKind::in_use, entry.key)) {
       ++removal_.result.in_use;
       return;
     }
-    const bool removed = remove_entry(store_, directory_, entry.key);
+    const bool removed = remove(entry.key);
     unlock(locks_, LockKind::in_use, entry.key);
-    entry.gone = true;
+    entry.done = true;
+    if (!removed && open_entry(store_, entry.key).is_open()) return;
     removal_.result.bytes_left -= entry.usage.bytes;
     if (!removed) return;
     ++removal_.result.entries;

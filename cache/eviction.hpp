@@ -13,6 +13,7 @@ namespace flashbias::cache {
 /// Returns false where it is gone already. Throws Error(cache).
 bool remove_entry(const FileDescriptor& store, const std::filesystem::path& directory, const std::string& name);
 
+/// What came of a sweep, which goes on where one thing cannot be removed.
 struct Removal {
   PruneResult result;
   bool unlockable = false;  ///< there are no locks here, so nothing was removed

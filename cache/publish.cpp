@@ -72,6 +72,7 @@ void DiskStore::publish(const Entry& entry) const {
                 fmt::format("cannot add {} to the cache {}: {}", entry.key, directory_.string(), error.what()));
   }
   write_latest(store, entry.manifest.config, entry.key);
+  // What cannot be removed is told by prune(): this entry is published.
   if (has_outgrown(store, entry.cubin.size() + entry.source.size(), limit_)) {
     (void)evict(store, directory_, limit_, eviction_target(limit_));
   }

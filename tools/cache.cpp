@@ -159,6 +159,21 @@ void stats(const Options& options) {
              bytes_text(static_cast<std::int64_t>(limit)), store.directory().string());
 }
 
+/// Once all else is said.
+void fail_for(const cache::PruneResult& result) {
+  if (result.problem.empty()) return;
+  fmt::print(stderr, "flashbias: error: {}; what else was due is gone\n", result.problem);
+  throw CLI::RuntimeError(1);
+}
+
+void print_removal(const DiskStore& store, const cache::PruneResult& result) {
+  fmt::print("removed {} and {}, {}, from {}; {} are left\n", count_text(result.entries, "kernel"),
+             count_text(result.leftovers, "leftover"), bytes_text(static_cast<std::int64_t>(result.bytes)),
+             store.directory().string(), bytes_text(static_cast<std::int64_t>(result.bytes_left)));
+  if (result.in_use > 0)
+    fmt::print("kept although due, since a process uses them: {}\n", count_text(result.in_use, "kernel"));
+}
+
 void prune(const Options& options) {
   const auto store = options.store();
   cache::PruneOptions what;
@@ -167,18 +182,17 @@ void prune(const Options& options) {
   if (!what.bytes && !what.unused_for) what.bytes = cache_options(options.directory).cache_bytes;
   const auto result = store.prune(what);
   if (options.json) {
-    return print_json({{"directory", store.directory().string()},
-                       {"removed", result.entries},
-                       {"removed_bytes", result.bytes},
-                       {"leftovers", result.leftovers},
-                       {"in_use", result.in_use},
-                       {"bytes_left", result.bytes_left}});
+    print_json({{"directory", store.directory().string()},
+                {"removed", result.entries},
+                {"removed_bytes", result.bytes},
+                {"leftovers", result.leftovers},
+                {"in_use", result.in_use},
+                {"bytes_left", result.bytes_left},
+                {"problem", result.problem}});
+  } else {
+    print_removal(store, result);
   }
-  fmt::print("removed {} and {}, {}, from {}; {} are left\n", count_text(result.entries, "kernel"),
-             count_text(result.leftovers, "leftover"), bytes_text(static_cast<std::int64_t>(result.bytes)),
-             store.directory().string(), bytes_text(static_cast<std::int64_t>(result.bytes_left)));
-  if (result.in_use > 0)
-    fmt::print("kept although due, since a process uses them: {}\n", count_text(result.in_use, "kernel"));
+  fail_for(result);
 }
 
 void clear(const Options& options) {

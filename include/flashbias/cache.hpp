@@ -85,6 +85,7 @@ struct PruneResult {
   std::size_t leftovers = 0;      ///< unfinished, set aside or half-removed entries that are gone
   std::size_t in_use = 0;         ///< entries that would have gone, had no process loaded them
   std::uintmax_t bytes_left = 0;  ///< of entries
+  std::string problem{};          ///< why the first of those that should have gone is still there; empty: all are gone
 };
 
 /// Entries `<key>/{kernel.cubin, kernel.cu, manifest.json, uses}` in a directory; written aside, published by one
@@ -119,8 +120,9 @@ class DiskStore {
   /// Manifest of an entry, its other files unread; nothing where there is no sound one.
   [[nodiscard]] std::optional<Manifest> manifest(const std::string& key) const;
 
-  /// Atomic; an entry that is already there stays. Throws Error(cache) naming the path and the reason, also where the
-  /// entry's parts do not belong together (cubin_bytes, the checksums, the key, the architecture).
+  /// Atomic; an entry that is already there stays, and one that cannot be evicted is no failure. Throws Error(cache)
+  /// naming the path and the reason, also where the entry's parts do not belong together (cubin_bytes, the checksums,
+  /// the key, the architecture).
   void publish(const Entry& entry) const;
 
   /// Exclusive over threads and processes while it lives; released by the kernel if the holder dies.
@@ -148,6 +150,7 @@ class DiskStore {
   [[nodiscard]] std::vector<Status> list() const;
   /// Every entry, checked byte for byte.
   [[nodiscard]] std::vector<Status> verify() const;
+  /// What cannot be removed keeps nothing else from going: see PruneResult::problem.
   /// Throws Error(cache) where entries cannot be told to be unused: the file system has no locks.
   PruneResult prune(const PruneOptions& options) const;
   /// Removes all entries, in use or not, and all leftovers (and nothing else); returns how many.

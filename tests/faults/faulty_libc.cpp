@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdarg>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 // Preloaded into a process to fail it at a system call:
@@ -16,6 +17,7 @@
 //     FAULT_KILL_AT=7    SIGKILL in place of the seventh call that changes files; a write first writes half
 //     FAULT_STOP_AT=7    SIGSTOP before it, so that others can act meanwhile
 //     FAULT_NO_LOCKS=1   open file description locks do not work, as on some network file systems
+//     FAULT_STUCK=NAME     what has a name that begins so can be neither renamed nor deleted
 //     FAULT_CLOCK=3600   the clock is an hour ahead; the system's times of files are not
 
 namespace {
@@ -41,6 +43,14 @@ bool is_last_call() {
 
 void kill_at_last_call() {
   if (is_last_call()) raise(SIGKILL);
+}
+
+/// As an immutable file is.
+bool is_stuck(const char* path) {
+  static const char* const name = std::getenv("FAULT_STUCK");
+  if (name == nullptr || std::strncmp(path, name, std::strlen(name)) != 0) return false;
+  errno = EPERM;
+  return true;
 }
 
 bool changes_files(int flags) { return (flags & (O_CREAT | O_TRUNC)) != 0; }
@@ -95,11 +105,13 @@ int mkdirat(int directory, const char* path, mode_t mode) {
 
 int renameat(int from_directory, const char* from, int to_directory, const char* to) {
   kill_at_last_call();
+  if (is_stuck(from)) return -1;
   return next<int(int, const char*, int, const char*)>("renameat")(from_directory, from, to_directory, to);
 }
 
 int unlinkat(int directory, const char* path, int flags) {
   kill_at_last_call();
+  if (is_stuck(path)) return -1;
   return next<int(int, const char*, int)>("unlinkat")(directory, path, flags);
 }
 

@@ -151,6 +151,30 @@ TEST_CASE("a clock that is set back ten years: what was used or published last s
   CHECK(DiskStore(home.path()).list().size() == 2);
 }
 
+TEST_CASE("an entry that cannot be removed fails no publication and keeps no other from being evicted") {
+  const TemporaryDirectory home;
+  const auto publish = [&](const char* source, const ProcessSetting& setting) {
+    CHECK(Process({"publish", home.path(), source, "1"}, setting).succeeds());
+  };
+  const Entry stuck = sample_entry("stuck");
+  const ProcessSetting faulty{.variables = {"LD_PRELOAD=" FAULTY_LIBC, "FAULT_STUCK=" + stuck.key}};
+  publish("stuck", {});
+  for (const char* source : {"one", "two", "six"}) {
+    publish(source, faulty);
+    const DiskStore store(home.path());
+    CHECK(store.list().size() == 2);
+    CHECK(store.manifest(stuck.key).has_value());
+    CHECK(store.manifest(sample_entry(source).key).has_value());
+  }
+
+  Process prune({"prune", home.path()}, faulty);
+  CHECK(says(prune.read_line(), "cannot remove " + (home.path() / stuck.key).string() + ": Operation not permitted"));
+  CHECK(prune.succeeds());
+  const auto left = DiskStore(home.path()).list();
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].key == stuck.key);
+}
+
 TEST_CASE("a read-only cache serves what it has") {
   SmallDisk disk("size=4m");
   if (!disk.is_mounted()) return;

@@ -42,9 +42,10 @@ void say(const char* word) {
   while (true) pause();
 }
 
-/// DIRECTORY SOURCE
+/// DIRECTORY SOURCE [LIMIT]
 bool publish(const Arguments& arguments) {
-  DiskStore(arguments[0]).publish(sample_entry(arguments[1]));
+  const auto limit = arguments.size() > 2 ? std::stoull(arguments[2]) : DiskStore::kDefaultLimit;
+  DiskStore(arguments[0], limit).publish(sample_entry(arguments[1]));
   return true;
 }
 
@@ -62,9 +63,10 @@ bool load(const Arguments& arguments) {
   return true;
 }
 
-/// DIRECTORY: removes all entries that are not in use.
+/// DIRECTORY: removes all entries that are not in use, and says what is the matter if one stays.
 bool prune(const Arguments& arguments) {
-  DiskStore(arguments[0]).prune({.bytes = 0, .unused_for = {}});
+  const auto result = DiskStore(arguments[0]).prune({.bytes = 0, .unused_for = {}});
+  if (!result.problem.empty()) say(result.problem.c_str());
   return true;
 }
 
