@@ -117,13 +117,22 @@ fs::file_time_type time_before_now(std::chrono::seconds age) {
   return now - std::min(age, std::chrono::duration_cast<std::chrono::seconds>(now - fs::file_time_type::min()));
 }
 
-/// Has `remove` remove from the store, unless another process is at it.
+enum class WhileBusy : std::uint8_t { give_up, wait };
+
+/// For one process at a time.
+LockResult take_turn(const FileDescriptor& locks, WhileBusy while_busy) {
+  if (while_busy == WhileBusy::give_up) return try_lock_exclusively(locks, LockKind::eviction, "");
+  return lock_exclusively(locks, LockKind::eviction, "") ? LockResult::held : LockResult::unsupported;
+}
+
+/// Has `remove` remove from the store, once no other process is at it; or never, where one is and that is not waited
+/// for.
 template <class Remove>
-Removal sweep(const FileDescriptor& store, const fs::path& directory, Remove remove) {
+Removal sweep(const FileDescriptor& store, const fs::path& directory, WhileBusy while_busy, Remove remove) {
   // A descriptor of its own: entries that this process uses are locked by another and so stay.
   const FileDescriptor locks = open_locks(store);
   if (!locks.is_open()) return {.result = {}, .unlockable = true};
-  const LockResult result = try_lock_exclusively(locks, LockKind::eviction, "");
+  const LockResult result = take_turn(locks, while_busy);
   if (result != LockResult::held) return {.result = {}, .unlockable = result == LockResult::unsupported};
   reset_growth(store);
   Sweep sweep(store, directory, locks);
@@ -148,7 +157,7 @@ bool remove_entry(const FileDescriptor& store, const fs::path& directory, const 
 }
 
 Removal prune(const FileDescriptor& store, const fs::path& directory, const PruneOptions& options) {
-  return sweep(store, directory, [&](Sweep& sweep) {
+  return sweep(store, directory, WhileBusy::wait, [&](Sweep& sweep) {
     sweep.remove_leftovers(is_leftover);
     if (options.unused_for) sweep.remove_used_before(time_before_now(*options.unused_for));
     if (options.bytes) sweep.remove_until(*options.bytes);
@@ -157,7 +166,7 @@ Removal prune(const FileDescriptor& store, const fs::path& directory, const Prun
 }
 
 Removal evict(const FileDescriptor& store, const fs::path& directory, std::uintmax_t limit, std::uintmax_t target) {
-  return sweep(store, directory, [&](Sweep& sweep) {
+  return sweep(store, directory, WhileBusy::give_up, [&](Sweep& sweep) {
     const bool too_large = sweep.bytes() > limit;
     sweep.remove_leftovers(too_large ? is_leftover : is_dead_weight);
     if (!too_large) return;

@@ -161,6 +161,29 @@ TEST_CASE("pruning removes what tells of entries that are gone, and what a dead 
   CHECK(DiskStore(home.path()).latest_key(sample_entry("two").manifest.config).has_value());
 }
 
+TEST_CASE("pruning waits for whoever is at it, and then does what it was asked") {
+  const TemporaryDirectory home;
+  publish(home.path(), "one");
+  const FileDescriptor directory(open(home.path().c_str(), O_RDONLY | O_DIRECTORY));
+  const FileDescriptor locks = open_locks(directory);
+  REQUIRE(lock_exclusively(locks, LockKind::eviction, ""));
+  std::atomic<bool> done = false;
+  PruneResult result;
+  std::jthread pruner([&] {
+    result = DiskStore(home.path()).prune({.bytes = 0});
+    done = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  CHECK_FALSE(done);
+  // A publication does not wait.
+  DiskStore(home.path(), 1).publish(sample_entry("two"));
+  CHECK(keys_in(home.path()).size() == 2);
+  unlock(locks, LockKind::eviction, "");
+  pruner.join();
+  CHECK(result.entries == 2);
+  CHECK(keys_in(home.path()).empty());
+}
+
 TEST_CASE("a sweep leaves the hint that somebody is writing") {
   const TemporaryDirectory home;
   const DiskStore store(home.path());
