@@ -35,6 +35,22 @@ std::vector<Candidate> least_recently_used_first(const FileDescriptor& store, co
   return candidates;
 }
 
+/// Deletes an entry or a leftover, under another name first: whoever reads it meanwhile then finds it gone, not bad.
+/// Returns false where it is gone already. Throws Error(cache).
+bool remove_entry(const FileDescriptor& store, const fs::path& directory, const std::string& name) {
+  const std::string removed = unique_name(key_of(name), kRemoved);
+  if (!rename_at(store, name.c_str(), removed.c_str())) {
+    if (errno == ENOENT) return false;
+    throw_errno(fmt::format("remove {}", (directory / name).string()));
+  }
+  std::error_code error;
+  fs::remove_all(directory / removed, error);
+  if (error) {
+    throw Error(ErrorCode::cache, fmt::format("cannot remove {}: {}", (directory / removed).string(), error.message()));
+  }
+  return true;
+}
+
 /// One walk over the store.
 class Sweep {
  public:
@@ -47,12 +63,16 @@ class Sweep {
 
   void remove_leftovers(bool (*which)(std::string_view name)) {
     for (const auto& name : names_in(directory_, which)) {
-      if (is_unfinished(name) && !lock(LockKind::unfinished, name)) continue;  // its writer is alive
+      if (is_unfinished(name) && is_being_written(name)) continue;
       const auto size = examine_usage(open_entry(store_, name)).bytes;
       if (!remove(name)) continue;
       ++removal_.result.leftovers;
       removal_.result.bytes += size;
     }
+  }
+
+  void remove_all() {
+    for (auto& entry : entries_) remove(entry);
   }
 
   void remove_until(std::uintmax_t target) {
@@ -74,8 +94,12 @@ class Sweep {
   [[nodiscard]] Removal removal() const { return removal_; }
 
  private:
-  bool lock(LockKind kind, const std::string& name) {
-    const LockResult result = try_lock_exclusively(locks_, kind, name);
+  [[nodiscard]] bool is_being_written(const std::string& name) const {
+    return try_lock_exclusively(locks_, LockKind::unfinished, name) == LockResult::busy;
+  }
+
+  bool lock_unused(const std::string& key) {
+    const LockResult result = try_lock_exclusively(locks_, LockKind::in_use, key);
     if (result == LockResult::unsupported) removal_.unlockable = true;
     return result == LockResult::held;
   }
@@ -90,12 +114,16 @@ class Sweep {
 
   void remove_unless_in_use(Candidate& entry) {
     if (entry.done) return;
-    if (!lock(LockKind::in_use, entry.key)) {
+    if (!lock_unused(entry.key)) {
       ++removal_.result.in_use;
       return;
     }
-    const bool removed = remove(entry.key);
+    remove(entry);
     unlock(locks_, LockKind::in_use, entry.key);
+  }
+
+  void remove(Candidate& entry) {
+    const bool removed = remove(entry.key);
     entry.done = true;
     if (!removed && open_entry(store_, entry.key).is_open()) return;
     removal_.result.bytes_left -= entry.usage.bytes;
@@ -142,20 +170,6 @@ Removal sweep(const FileDescriptor& store, const fs::path& directory, WhileBusy 
 
 }  // namespace
 
-bool remove_entry(const FileDescriptor& store, const fs::path& directory, const std::string& name) {
-  const std::string removed = unique_name(key_of(name), kRemoved);
-  if (!rename_at(store, name.c_str(), removed.c_str())) {
-    if (errno == ENOENT) return false;
-    throw_errno(fmt::format("remove {}", (directory / name).string()));
-  }
-  std::error_code error;
-  fs::remove_all(directory / removed, error);
-  if (error) {
-    throw Error(ErrorCode::cache, fmt::format("cannot remove {}: {}", (directory / removed).string(), error.message()));
-  }
-  return true;
-}
-
 Removal prune(const FileDescriptor& store, const fs::path& directory, const PruneOptions& options) {
   return sweep(store, directory, WhileBusy::wait, [&](Sweep& sweep) {
     sweep.remove_leftovers(is_leftover);
@@ -173,6 +187,16 @@ Removal evict(const FileDescriptor& store, const fs::path& directory, std::uintm
     sweep.remove_until(target);
     sweep.remove_stale_hints();
   });
+}
+
+PruneResult clear(const FileDescriptor& store, const fs::path& directory) {
+  const FileDescriptor locks = open_locks(store);
+  (void)take_turn(locks, WhileBusy::wait);
+  Sweep sweep(store, directory, locks);
+  sweep.remove_leftovers(is_leftover);
+  sweep.remove_all();
+  sweep.remove_stale_hints();
+  return sweep.removal().result;
 }
 
 }  // namespace flashbias::cache

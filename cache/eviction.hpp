@@ -1,17 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
-#include <string>
 
 #include "cache/file_descriptor.hpp"
 #include "flashbias/cache.hpp"
 
 /// Removal of entries and of what processes that died left behind.
 namespace flashbias::cache {
-
-/// Deletes an entry or a leftover, under another name first: whoever reads it meanwhile then finds it gone, not bad.
-/// Returns false where it is gone already. Throws Error(cache).
-bool remove_entry(const FileDescriptor& store, const std::filesystem::path& directory, const std::string& name);
 
 /// What came of a sweep, which goes on where one thing cannot be removed.
 struct Removal {
@@ -28,5 +24,9 @@ Removal prune(const FileDescriptor& store, const std::filesystem::path& director
 /// another process is at it.
 Removal evict(const FileDescriptor& store, const std::filesystem::path& directory, std::uintmax_t limit,
               std::uintmax_t target);
+
+/// Every entry and leftover, but for what another process is writing. Waits as prune() does; where there are no locks,
+/// goes on without.
+PruneResult clear(const FileDescriptor& store, const std::filesystem::path& directory);
 
 }  // namespace flashbias::cache

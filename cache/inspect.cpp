@@ -5,7 +5,6 @@
 #include "cache/entry_directory.hpp"
 #include "cache/entry_name.hpp"
 #include "cache/eviction.hpp"
-#include "cache/latest.hpp"
 #include "cache/store_directory.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/error.hpp"
@@ -39,8 +38,6 @@ std::vector<DiskStore::Status> examine(const std::filesystem::path& directory, R
   return statuses;
 }
 
-bool is_entry_or_leftover(std::string_view name) { return is_key(name) || is_leftover(name); }
-
 }  // namespace
 
 std::vector<DiskStore::Status> DiskStore::list() const {
@@ -67,16 +64,9 @@ PruneResult DiskStore::prune(const PruneOptions& options) const {
   return removal.result;
 }
 
-std::size_t DiskStore::clear() const {
+PruneResult DiskStore::clear() const {
   const auto store = open_store(directory_);
-  if (!store) return 0;
-  std::size_t removed = 0;
-  for (const auto& name : names_in(directory_, is_entry_or_leftover)) {
-    removed += remove_entry(*store, directory_, name) ? 1 : 0;
-  }
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_ / kConfigs, ignored);
-  return removed;
+  return store ? cache::clear(*store, directory_) : PruneResult{};
 }
 
 }  // namespace flashbias::cache

@@ -197,12 +197,18 @@ void prune(const Options& options) {
 
 void clear(const Options& options) {
   const auto store = options.store();
-  const auto removed = store.clear();
+  const auto result = store.clear();
   if (options.json) {
-    print_json({{"directory", store.directory().string()}, {"removed", removed}});
+    print_json({{"directory", store.directory().string()},
+                {"removed", result.entries},
+                {"removed_bytes", result.bytes},
+                {"leftovers", result.leftovers},
+                {"bytes_left", result.bytes_left},
+                {"problem", result.problem}});
   } else {
-    fmt::print("removed {} from {}\n", count_text(removed, "kernel"), store.directory().string());
+    print_removal(store, result);
   }
+  fail_for(result);
 }
 
 }  // namespace
@@ -228,7 +234,7 @@ void add_cache(CLI::App& app) {
   part->add_option("--max-size", options->max_size, "what may stay, such as 500MiB; the cache's limit by default");
   part->add_option("--unused-days", options->unused_days, "remove what was not used for so many days")
       ->check(whole_number(0, std::numeric_limits<int>::max()));
-  add("clear", "Remove every kernel, in use or not", clear);
+  add("clear", "Remove every kernel, in use or not, and leftovers", clear);
 }
 
 }  // namespace flashbias::tools

@@ -153,8 +153,8 @@ class DiskStore {
   /// What cannot be removed keeps nothing else from going: see PruneResult::problem.
   /// Throws Error(cache) where entries cannot be told to be unused: the file system has no locks.
   PruneResult prune(const PruneOptions& options) const;
-  /// Removes all entries, in use or not, and all leftovers (and nothing else); returns how many.
-  std::size_t clear() const;
+  /// Removes all entries, in use or not, and all leftovers (and nothing else): not what another process is writing.
+  PruneResult clear() const;
 
  private:
   struct Shared;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cache/record_lock.hpp"
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
 #include "tests/errors.hpp"
@@ -120,18 +121,47 @@ TEST_CASE("a listing has every entry, sorted by key") {
 TEST_CASE("clearing removes the entries and nothing else") {
   const TemporaryDirectory home;
   const DiskStore store(home.path());
-  CHECK(store.clear() == 0);
+  CHECK(store.clear().entries == 0);
   store.publish(sample_entry("one"));
   store.publish(sample_entry("two"));
   const fs::path foreign = home.path() / "notes.txt";
   const fs::path similar = home.path() / (sample_entry("one").key + " copy");
   std::ofstream(foreign) << "keep";
   fs::create_directory(similar);
-  CHECK(store.clear() == 2);
+  CHECK(store.clear().entries == 2);
   CHECK(store.list().empty());
   CHECK(fs::exists(foreign));
   CHECK(fs::exists(similar));
   CHECK(entries_in(home.path()) == 1);
+}
+
+TEST_CASE("clearing tells kernels from leftovers, and leaves what another process is writing") {
+  const TemporaryDirectory home;
+  const DiskStore store(home.path());
+  store.publish(sample_entry("one"));
+  const auto name = [](const char* source, const char* stage) {
+    return sample_entry(source).key + stage + "0123456789abcdef";
+  };
+  for (const auto& leftover : {name("two", ".new-"), name("two", ".old-"), name("two", ".bad-")}) {
+    fs::create_directory(home.path() / leftover);
+  }
+  const std::string unfinished = name("six", ".new-");
+  fs::create_directory(home.path() / unfinished);
+  const FileDescriptor directory(open(home.path().c_str(), O_RDONLY | O_DIRECTORY));
+  {
+    const FileDescriptor locks = open_locks(directory);
+    REQUIRE(lock_exclusively(locks, LockKind::unfinished, unfinished));
+    const auto cleared = store.clear();
+    CHECK(cleared.entries == 1);
+    CHECK(cleared.leftovers == 3);
+    CHECK(cleared.bytes > sample_entry("one").cubin.size());
+    CHECK(cleared.bytes_left == 0);
+    CHECK(fs::exists(home.path() / unfinished));
+  }
+  const auto again = store.clear();
+  CHECK(again.entries == 0);
+  CHECK(again.leftovers == 1);
+  CHECK(entries_in(home.path()) == 0);
 }
 
 TEST_CASE("clearing a link to a directory leaves what it leads to") {
@@ -139,7 +169,7 @@ TEST_CASE("clearing a link to a directory leaves what it leads to") {
   const TemporaryDirectory elsewhere;
   std::ofstream(elsewhere.path() / "kernel.cubin") << "keep";
   fs::create_directory_symlink(elsewhere.path(), home.path() / sample_entry("one").key);
-  CHECK(DiskStore(home.path()).clear() == 1);
+  CHECK(DiskStore(home.path()).clear().entries == 1);
   CHECK(files_in(elsewhere.path()) == 1);
   CHECK(entries_in(home.path()) == 0);
 }

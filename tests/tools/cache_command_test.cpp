@@ -101,6 +101,16 @@ TEST_CASE("cache prune: to a size, by age, and never what is in use") {
   CHECK(says(bad.error, "'much' is no size"));
 }
 
+TEST_CASE("cache clear: kernels and leftovers are told apart") {
+  const SampleCache cache;
+  std::filesystem::create_directory(cache.home.path() / (cache.one + ".bad-0123456789abcdef"));
+  const auto cleared = cache.run_json("clear");
+  CHECK(cleared["removed"] == 2);
+  CHECK(cleared["leftovers"] == 1);
+  CHECK(cleared["bytes_left"] == 0);
+  CHECK(says(cache.run("clear").out, "removed 0 kernels and 0 leftovers"));
+}
+
 TEST_CASE("cache prune: an age beyond all clocks removes nothing, and what is no age is refused") {
   const SampleCache cache;
   CHECK(cache.run_json("prune --unused-days 2000000000")["removed"] == 0);
