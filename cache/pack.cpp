@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "cache/mapped_file.hpp"
 #include "cache/pack_reader.hpp"
 #include "flashbias/error.hpp"
@@ -51,6 +53,11 @@ struct Pack::Impl {
                 fmt::format("the pack {} was written to while it is in use; replace a pack by renaming another to its "
                             "place, and start the process anew",
                             path.string()));
+  }
+
+  void check_buckets() const try { reader.check_buckets(); } catch (const Error& error) {
+    throw Error(ErrorCode::cache, fmt::format("the pack {} {}; make it anew with `flashbias precompile --pack`",
+                                              path.string(), error.what()));
   }
 
   /// What `read` finds of each record, or why it could not.
@@ -106,11 +113,16 @@ std::vector<Pack::Status> Pack::list() const {
 }
 
 std::vector<Pack::Status> Pack::verify() const {
-  return impl_->examine([this](const pack::Record& record) {
+  auto statuses = impl_->examine([this](const pack::Record& record) {
     const auto found = impl_->reader.find(record.source_key);
     if (!found) throw Error(ErrorCode::cache, "the index does not lead to it");
     return unpack(impl_->reader, *found).manifest;
   });
+  // What is wrong with a bucket may keep no cubin of this pack from being found.
+  if (std::ranges::all_of(statuses, [](const Status& status) { return status.problem.empty(); })) {
+    impl_->check_buckets();
+  }
+  return statuses;
 }
 
 }  // namespace flashbias::cache

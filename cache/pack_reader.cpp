@@ -85,6 +85,15 @@ std::optional<Record> Reader::find_config(const std::string& config) const {
   return std::nullopt;
 }
 
+void Reader::check_buckets() const {
+  std::size_t expected = 0;
+  for (std::size_t i = 0; i <= bucket_count(bucket_bits_); ++i) {
+    while (expected < count_ && bucket_of(record(expected).source_key, bucket_bits_) < i) ++expected;
+    if (bucket(i) == expected) continue;
+    reject(fmt::format("has a damaged index: bucket {} begins with record {}, expected {}", i, bucket(i), expected));
+  }
+}
+
 std::span<const std::byte> Reader::part(std::uint64_t offset, std::uint64_t size, const char* what) const {
   if (offset > bytes_.size() || size > bytes_.size() - offset) reject(fmt::format("{} lies outside the file", what));
   return bytes_.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));

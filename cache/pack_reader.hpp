@@ -23,6 +23,8 @@ class Reader {
   /// A record of this config, whatever its source; looks at all.
   [[nodiscard]] std::optional<Record> find_config(const std::string& config) const;
   [[nodiscard]] Record record(std::size_t index) const;
+  /// Throws where the buckets are not those of the records, which must be sound.
+  void check_buckets() const;
 
   /// Of a record. They throw where it, or what it points to, is not what it says.
   [[nodiscard]] Manifest manifest(const Record& record) const;

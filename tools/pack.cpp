@@ -30,6 +30,9 @@ void check_pack_path(const std::filesystem::path& path) {
   };
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) reject("it is a directory; expected the name of a file");
+  // A pipe or a device would be replaced, not written to.
+  if (std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored))
+    reject("it is no regular file; expected the name of one, or of none yet");
   const auto directory = std::filesystem::absolute(path).parent_path();
   if (access(directory.c_str(), W_OK | X_OK) == 0) return;
   reject(fmt::format("its directory {}: {}", directory.string(), std::generic_category().message(errno)));
@@ -58,7 +61,7 @@ void report_written(const Options& options, const PackWriter& writer, std::size_
   fmt::print("wrote {} with {}, {}\n", options.output, count_text(writer.size(), "kernel"),
              bytes_text(static_cast<std::int64_t>(bytes)));
   if (left_out > 0)
-    fmt::print("left out, as there was one of the same source before: {}\n", count_text(left_out, "kernel"));
+    fmt::print("left out, as another of the same source is in it: {}\n", count_text(left_out, "kernel"));
 }
 
 /// The names of architectures as manifests have them.
@@ -68,12 +71,16 @@ std::vector<std::string> canonical(const std::vector<std::string>& archs) {
   return names;
 }
 
-cache::Entry load_sound(const cache::DiskStore& store, const std::string& key) {
-  cache::Miss why;
-  if (auto entry = store.load(key, /*with_source=*/true, &why)) return std::move(*entry);
-  throw Error(ErrorCode::cache, fmt::format("the entry {} is bad: {}; run this again for the others, or `flashbias "
-                                            "precompile`, which makes it anew",
-                                            key, why.detail));
+/// Those for these architectures, if any are named, and those that do not tell theirs; the last published first.
+std::vector<std::string> wanted_keys(const cache::DiskStore& store, const std::vector<std::string>& archs) {
+  auto statuses = store.list();
+  std::ranges::stable_sort(statuses, std::ranges::greater{}, &cache::DiskStore::Status::published);
+  std::vector<std::string> keys;
+  for (const auto& status : statuses) {
+    const bool wanted = !status.manifest || archs.empty() || std::ranges::count(archs, status.manifest->arch) > 0;
+    if (wanted) keys.push_back(status.key);
+  }
+  return keys;
 }
 
 void create(const Options& options) {
@@ -82,10 +89,21 @@ void create(const Options& options) {
   const cache::DiskStore store = existing_store(options.directory);
   PackWriter writer;
   std::size_t left_out = 0;
-  for (const auto& status : store.list()) {
-    const bool wanted = status.manifest && (archs.empty() || std::ranges::count(archs, status.manifest->arch) > 0);
-    if (!wanted && status.problem.empty()) continue;
-    left_out += writer.add(load_sound(store, status.key)) ? 0 : 1;
+  std::vector<std::string> bad;
+  // Of kernels of one source, by several versions of NVRTC, the first that is added stays.
+  for (const auto& key : wanted_keys(store, archs)) {
+    cache::Miss why;
+    if (const auto entry = store.load(key, /*with_source=*/true, &why)) {
+      left_out += writer.add(*entry) ? 0 : 1;
+    } else {
+      bad.push_back(fmt::format("  {}: {}", key, why.detail.empty() ? "it is gone" : why.detail));
+    }
+  }
+  if (!bad.empty()) {
+    throw Error(ErrorCode::cache,
+                fmt::format("{} in {} cannot be packed:\n{}\nrun this again for the others, or `flashbias "
+                            "precompile`, which makes them anew",
+                            count_text(bad.size(), "kernel"), store.directory().string(), fmt::join(bad, "\n")));
   }
   if (writer.size() == 0) {
     throw Error(ErrorCode::cache,
@@ -170,10 +188,13 @@ void extract(const Options& options) {
   const cache::DiskStore store(options.directory, cache_options(options.directory).cache_bytes);
   std::size_t extracted = 0;
   std::size_t failed = 0;
-  for (const auto& status : pack.verify()) {
+  for (const auto& status : pack.list()) {
     try {
       if (!status.problem.empty()) throw Error(ErrorCode::cache, status.problem);
-      store.publish(entry_of(*pack.load(status.source_key, status.manifest->config)));
+      cache::Miss why;
+      const auto cubin = pack.load(status.source_key, status.manifest->config, &why);
+      if (!cubin) throw Error(ErrorCode::cache, why.detail.empty() ? "the index does not lead to it" : why.detail);
+      store.publish(entry_of(*cubin));
       ++extracted;
     } catch (const Error& error) {
       ++failed;

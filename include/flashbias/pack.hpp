@@ -12,7 +12,7 @@
 
 #include "flashbias/cache.hpp"
 
-/// Packs: one read-only file of cubins for deployment. docs/packs.md describes the format.
+/// Packs: one read-only file of cubins for deployment. docs/cache.md describes the format.
 namespace flashbias::cache {
 
 /// A cubin out of a pack.
@@ -49,7 +49,8 @@ class Pack {
   };
   /// Every cubin with its manifest, sorted by source key; unpacks none.
   [[nodiscard]] std::vector<Status> list() const;
-  /// Every cubin unpacked and checked byte for byte, and that each can be found.
+  /// Every cubin unpacked and checked byte for byte, and that each can be found. Throws Error(cache) where all are
+  /// sound and the index is not.
   [[nodiscard]] std::vector<Status> verify() const;
 
  private:
@@ -70,8 +71,9 @@ class PackWriter {
   [[nodiscard]] std::string bytes() const;
   /// Writes aside, then renames: at the path is the old file or all of the new one, mode 0444. Throws Error(cache).
   void write(const std::filesystem::path& path) const;
-  /// Likewise, with what is held by the pack that is there, if any: it is added first. Threads and processes that write
-  /// to a path take turns, so that none loses what another added (where the file system has locks).
+  /// Likewise, with what else is held by the pack that is there, if any: of cubins of one source, the one added here
+  /// stays. Threads and processes that write to a path take turns, so that none loses what another added (where the
+  /// file system has locks).
   void write_with_earlier(const std::filesystem::path& path);
 
  private:

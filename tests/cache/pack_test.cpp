@@ -276,6 +276,44 @@ TEST_CASE("any flipped bit beyond the header is a miss, never another cubin") {
   CHECK(corrupt > static_cast<int>(good.size()) / 2);
 }
 
+TEST_CASE("verification finds any flipped bit of the index, also one that keeps no cubin from being found") {
+  const TemporaryDirectory home;
+  for (const int count : {0, 1, 7}) {
+    const std::string good = sample_pack(count).bytes();
+    const std::size_t records_end = records_offset(good) + static_cast<std::size_t>(count) * sizeof(pack::Record);
+    for (std::size_t at = sizeof(pack::Header); at < records_end; ++at) {
+      CAPTURE(count);
+      CAPTURE(at);
+      std::string bytes = good;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << (at % 8)));
+      const Pack pack(file_with(home, bytes));
+      bool found = false;
+      try {
+        for (const auto& status : pack.verify()) found = found || !status.problem.empty();
+      } catch (const Error& error) {
+        found = says(error.what(), "the pack " + pack.path().string() + " has a damaged index: bucket ");
+      }
+      CHECK(found);
+    }
+  }
+}
+
+TEST_CASE("what is added to a pack that is there stays, and so does what else that holds") {
+  const TemporaryDirectory home;
+  const fs::path path = home.path() / "kernels.fbpack";
+  sample_pack(2).write(path);
+  Entry newer = sample_entry("1");
+  newer.manifest.compiler_version = "13.1+other";
+  newer.key = make_key(source_key_of(newer), newer.manifest.compiler_version);
+  PackWriter writer;
+  writer.add(newer);
+  writer.write_with_earlier(path);
+  const Pack pack(path);
+  CHECK(pack.size() == 2);
+  CHECK(load(pack, newer)->key == newer.key);
+  CHECK(load(pack, sample_entry("0"))->key == sample_entry("0").key);
+}
+
 TEST_CASE("a hostile record is refused before memory is spent on it") {
   const TemporaryDirectory home;
   const Entry entry = sample_entry("0");

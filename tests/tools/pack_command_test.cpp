@@ -1,10 +1,13 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "flashbias/cache.hpp"
 #include "tests/cache/sample_entry.hpp"
@@ -61,6 +64,52 @@ TEST_CASE("pack: create, list, verify, extract and merge") {
   CHECK(result["kernels"] == 4);
   CHECK(result["left_out"] == 2);
   CHECK(file_text(merged) == file_text(both));
+}
+
+TEST_CASE("pack create: of kernels of one source, the last published is packed") {
+  const TemporaryDirectory home;
+  const fs::path pack = home.path() / "kernels.fbpack";
+  // Whichever key comes first, one of the two orders has the other published last.
+  for (const auto& versions : {std::array{"13.0+old", "13.1+new"}, std::array{"13.1+new", "13.0+old"}}) {
+    const fs::path cache = home.path() / "cache";
+    fs::remove_all(cache);
+    std::string last;
+    for (const char* version : versions) {
+      auto entry = testing::sample_entry("one");
+      entry.manifest.compiler_version = version;
+      entry.key = cache::make_key(testing::source_key_of(entry), version);
+      last = entry.key;
+      cache::DiskStore(cache).publish(entry);
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // longer than a tick of the file system's clock
+    }
+    CHECK(run_json("pack create --cache " + quoted(cache) + " -o " + quoted(pack))["left_out"] == 1);
+    CHECK(run_json("pack list " + quoted(pack))["kernels"][0]["key"] == last);
+  }
+}
+
+TEST_CASE("pack create: all entries that are bad are told in one run") {
+  const TemporaryDirectory home;
+  const fs::path cache = home.path() / "cache";
+  for (const char* source : {"one", "two", "six"}) cache::DiskStore(cache).publish(testing::sample_entry(source));
+  for (const char* source : {"one", "two"}) fs::resize_file(cache / testing::sample_entry(source).key / "kernel.cu", 1);
+  const auto create = "pack create --cache " + quoted(cache) + " -o " + quoted(home.path() / "kernels.fbpack");
+  const auto failed = run_command(create);
+  CHECK(failed.status == 1);
+  CHECK(says(failed.error, "2 kernels in " + cache.string() + " cannot be packed:"));
+  for (const char* source : {"one", "two"})
+    CHECK(says(failed.error, testing::sample_entry(source).key + ": the source"));
+  CHECK(run_json(create)["kernels"] == 1);
+}
+
+TEST_CASE("pack: a pipe or a device is not replaced by a pack") {
+  const TemporaryDirectory home;
+  const fs::path pipe = home.path() / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  cache::DiskStore(home.path() / "cache").publish(testing::sample_entry("one"));
+  const auto refused = run_command("pack create --cache " + quoted(home.path() / "cache") + " -o " + quoted(pipe));
+  CHECK(refused.status == 1);
+  CHECK(says(refused.error, "cannot write the pack " + pipe.string() + ": it is no regular file; expected the name"));
+  CHECK(fs::is_fifo(pipe));
 }
 
 TEST_CASE("pack extract: the directory holds what FLASHBIAS_CACHE_SIZE says") {
