@@ -231,7 +231,8 @@ void add_cache(CLI::App& app) {
   add("verify", "Check every entry byte for byte; fails if one is bad", verify);
   add("stats", "Kernels, bytes and hits, by architecture and compiler", stats);
   auto* part = add("prune", "Remove what was used longest ago, never what is in use, and leftovers", prune);
-  part->add_option("--max-size", options->max_size, "what may stay, such as 500MiB; the cache's limit by default");
+  part->add_option("--max-size", options->max_size,
+                   "what may stay, such as 500MiB; without --unused-days, the cache's limit by default");
   part->add_option("--unused-days", options->unused_days, "remove what was not used for so many days")
       ->check(whole_number(0, std::numeric_limits<int>::max()));
   add("clear", "Remove every kernel, in use or not, and leftovers", clear);

@@ -101,6 +101,16 @@ TEST_CASE("cache prune: to a size, by age, and never what is in use") {
   CHECK(says(bad.error, "'much' is no size"));
 }
 
+TEST_CASE("cache prune: the limit holds where neither a size nor an age is given") {
+  const SampleCache cache;
+  const std::string arguments = " --cache '" + cache.home.path().string() + "'";
+  CHECK(says(run_command("cache prune --help").out, "without --unused-days"));
+  CHECK(run_command("cache prune --unused-days 1" + arguments, "FLASHBIAS_CACHE_SIZE=0").status == 0);
+  CHECK(cache.run_json("list")["entries"].size() == 2);
+  CHECK(run_command("cache prune" + arguments, "FLASHBIAS_CACHE_SIZE=0").status == 0);
+  CHECK(cache.run_json("list")["entries"].empty());
+}
+
 TEST_CASE("cache clear: kernels and leftovers are told apart") {
   const SampleCache cache;
   std::filesystem::create_directory(cache.home.path() / (cache.one + ".bad-0123456789abcdef"));
