@@ -33,13 +33,35 @@ Expr with_range(const Expr& leaf, const Range& range) {
   return make_expr(std::move(node));
 }
 
-void check_bounds(const Expr& expr, double low, double high) {
+/// Whether a value of the leaf's type lies between the bounds.
+bool holds_value(const Expr& leaf, const Range& range) {
+  if (leaf.type().scalar == ScalarType::integer) return std::ceil(range.low) <= std::floor(range.high);
+  return range.low <= range.high;
+}
+
+void check_bounds(const Expr& leaf, const Range& range) {
   constexpr double kMost = std::numeric_limits<float>::max();
+  const auto [low, high] = range;
   const auto fits = [](double bound) { return std::abs(bound) <= kMost; };
-  if (low <= high && fits(low) && fits(high)) return;
-  throw Error(ErrorCode::invalid_config,
-              fmt::format("the range {} to {} of `{}` holds no number; give the lower bound first, both finite in f32",
-                          low, high, excerpt(to_string(expr))));
+  if (!(low <= high) || !fits(low) || !fits(high))
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("the range {} to {} of `{}` holds no number; give the lower bound first, both finite in "
+                            "f32",
+                            low, high, excerpt(to_string(leaf))));
+  // A launch compares lengths with the upper bound, and each sequence begins at 0.
+  if (!is_input(leaf.op()) && (low > 0 || high < 0))
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("the range {} to {} of `{}` leaves out 0, which every sequence has; declare 0 to {}", low,
+                            high, excerpt(to_string(leaf)), high < 0 ? "its greatest index" : fmt::format("{}", high)));
+  if (!holds_value(leaf, range))
+    throw Error(ErrorCode::invalid_config,
+                fmt::format("the range {} to {} of `{}` holds no integer, which all its values are; declare {} to {}",
+                            low, high, excerpt(to_string(leaf)), std::floor(low), std::ceil(high)));
+}
+
+Expr declared(const Expr& leaf, const Range& range) {
+  check_bounds(leaf, range);
+  return with_range(leaf, range);
 }
 
 }  // namespace
@@ -54,7 +76,7 @@ Expr spread_declared_ranges(const Expr& bias) {
     Range& common = found->second;
     const Range before = common;
     common = {std::max(before.low, node.range->low), std::min(before.high, node.range->high)};
-    if (common.low > common.high)
+    if (!holds_value(e, common))
       throw Error(ErrorCode::invalid_config,
                   fmt::format("bias: '{}' is declared to range from {} to {} and from {} to {}, which have nothing in "
                               "common; declare it once",
@@ -89,8 +111,7 @@ Expr Expr::range(double low, double high) const {
                 fmt::format("`{}` is neither an input nor an index, whose range alone can be declared; to declare that "
                             "of an input inside, name it: .range(name, {}, {})",
                             codegen::excerpt(to_string(*this)), low, high));
-  codegen::check_bounds(*this, low, high);
-  return codegen::with_range(*this, {low, high});
+  return codegen::declared(*this, {low, high});
 }
 
 Expr Expr::range(std::string_view input, double low, double high) const {
@@ -100,9 +121,8 @@ Expr Expr::range(std::string_view input, double low, double high) const {
   if (!codegen::any_node(*this, names))
     throw Error(ErrorCode::invalid_config, fmt::format("`{}` has no input '{}' whose range could be declared",
                                                        codegen::excerpt(to_string(*this)), codegen::excerpt(input)));
-  codegen::check_bounds(*this, low, high);
   return codegen::rewrite(*this, [&](const Expr& e) {
-    if (names(e.node())) return codegen::with_range(e, {low, high});
+    if (names(e.node())) return codegen::declared(e, {low, high});
     if (e.op() != Op::named || !codegen::any_node(e, names)) return e;
     ExprNode node = e.node();
     node.name += fmt::format(".range({}, {}, {})", input, low, high);

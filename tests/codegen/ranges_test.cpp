@@ -62,6 +62,29 @@ TEST_CASE("a declared range of an index bounds the lengths that a kernel serves"
   CHECK_FALSE(made.max_kv_length.has_value());
 }
 
+TEST_CASE("a declared range of an index begins at 0, where every sequence does") {
+  CHECK(refusal([] { static_cast<void>(table("t", 6, kv_index().range(5, 10) - 5)); }) ==
+        "the range 5 to 10 of `kv_index()` leaves out 0, which every sequence has; declare 0 to 10");
+  CHECK(refusal([] { static_cast<void>(1.0 / kv_index().range(1, 100)); }).find("declare 0 to 100") !=
+        std::string::npos);
+  CHECK(refusal([] { static_cast<void>(alibi().range("kv_index", 0.5, 9)); }) ==
+        "the range 0.5 to 9 of `kv_index()` leaves out 0, which every sequence has; declare 0 to 9");
+  CHECK(refusal([] { static_cast<void>(q_index().range(-8, -1)); }) ==
+        "the range -8 to -1 of `q_index()` leaves out 0, which every sequence has; declare 0 to its greatest index");
+  CHECK_NOTHROW((void)kv_index().range(-1, 0));
+}
+
+TEST_CASE("a declared range of an integer holds an integer") {
+  const Expr x = query_input("x", 1, DType::i32);
+  CHECK(refusal([&] { static_cast<void>(x.range(0.2, 0.8)); }) ==
+        "the range 0.2 to 0.8 of `query_input(x, 1, i32)` holds no integer, which all its values are; declare 0 to 1");
+  CHECK_NOTHROW((void)x.range(0.2, 1));
+  CHECK_NOTHROW((void)query_input("x").range(0.2, 0.8));
+  CHECK(refusal([&] {
+          static_cast<void>(plan({.bias = real(x.range(0, 1.5) + x.range(1.2, 3)), .arch = Arch{90}}));
+        }).find("which have nothing in common") != std::string::npos);
+}
+
 TEST_CASE("a lowering can be forced where it serves a term") {
   const auto lowering = [](const Expr& expr, Lowering forced) {
     return plan({.bias = expr, .causal = true, .arch = Arch{90}, .lowering = forced}).terms.at(0).lowering;
