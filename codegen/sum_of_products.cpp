@@ -103,17 +103,20 @@ class Expander {
     return result;
   }
 
-  /// Addition formulas, where the argument is something of the query plus something of the key.
+  /// Addition formulas, where the argument is something of the query plus something of the key. Where it does not vary
+  /// with both they would gain nothing, and exp(key - uniform) would overflow in parts that is finite as a whole.
   SumOfProducts function_of_sum(const Expr& e) {
     const SumOfProducts argument = expand(e.arg(0));
     SumOfProducts query;
     SumOfProducts key;
+    bool query_varies = false;
     for (const auto& [monomial, coefficient] : argument.terms) {
       const Dependence varies = dependence(monomial);
       if (varies.mixed()) return atom(with_args(e, {to_expr(argument)}));
+      query_varies |= varies.query;
       (varies.query_only() ? query : key).terms[monomial] = coefficient;
     }
-    if (query.terms.empty() || key.terms.empty()) return atom(with_args(e, {to_expr(argument)}));
+    if (!query_varies || key.terms.empty()) return atom(with_args(e, {to_expr(argument)}));
     const Expr q = to_expr(query);
     const Expr k = to_expr(key);
     if (e.op() == Op::exp) return multiply(atom(exp(q)), atom(exp(k)));

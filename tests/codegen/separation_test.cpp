@@ -264,4 +264,17 @@ TEST_CASE("random polynomials equal their separated form, whose rank is that of 
   CHECK(compared > 40);
 }
 
+TEST_CASE("an exponential of a key value less what is the same for all keys stays one number") {
+  for (const Expr& exponential : {exp(key_input("x") - head_scalar("m")), exp(key_input("x").range(90, 100) - 100.0)}) {
+    const auto separation = separate(query_input("w") * exponential);
+    REQUIRE(separation);
+    REQUIRE(separation->rank() == 1);
+    CAPTURE(to_string(separation->factors[0].key));
+    CHECK_FALSE(any_node(separation->factors[0].query, [](const ExprNode& node) { return node.op == Op::exp; }));
+    CHECK(any_node(separation->factors[0].key,
+                   [](const ExprNode& node) { return node.op == Op::subtract || node.op == Op::add; }));
+  }
+  CHECK(separate(exp(key_input("x") - query_input("y") + head_scalar("m")))->rank() == 1);
+}
+
 }  // namespace flashbias::codegen
