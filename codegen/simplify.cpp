@@ -1,9 +1,11 @@
 #include "codegen/simplify.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/value_analysis.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -85,15 +87,9 @@ Expr use_causal_signs(const Expr& e) {
   return e;
 }
 
-/// Below this, sums and differences of indices are exact in f32.
-bool exact_in_f32(const Expr& integer) {
-  constexpr std::int64_t kExact = std::int64_t{1} << 25;
-  const auto bounds = interval(integer);
-  return bounds && bounds->low >= -kExact && bounds->high <= kExact;
-}
-
+/// Of operands that f32 holds, an operation in f32 gives what the conversion of its result does: both round it once.
 Expr real_of(const Expr& integer) {
-  if (dependence(integer).mixed() && exact_in_f32(integer)) {
+  if (dependence(integer).mixed() && std::ranges::all_of(integer.node().args, exact_in_f32)) {
     switch (integer.op()) {
       case Op::add:
         return real_of(integer.arg(0)) + real_of(integer.arg(1));
@@ -115,6 +111,14 @@ Expr real_of(const Expr& integer) {
 }
 
 }  // namespace
+
+bool exact_in_f32(const Expr& integer) {
+  constexpr std::int64_t kExact = std::int64_t{1} << 24;
+  if (const auto bounds = interval(integer); bounds && bounds->low >= -kExact && bounds->high <= kExact) return true;
+  // Intervals of its parts tell half as much of a difference of positions, such as `q_position() - kv_index()`.
+  const auto positions = values_of_index_sum(integer, /*causal=*/false);
+  return positions && positions->low >= -static_cast<double>(kExact) && positions->high <= static_cast<double>(kExact);
+}
 
 Expr component_of(const Expr& expr, int c) {
   if (expr.type().dims == 1) return expr;

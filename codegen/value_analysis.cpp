@@ -41,7 +41,6 @@ Bounds index_and_length(const ValueSet& index, std::int64_t by_index, std::int64
   return {low, high};
 }
 
-/// Of a sum of indices and lengths, which intervals of its parts tell less of: an index is less than its length.
 std::optional<ValueSet> index_sum(const Expr& expr, const LinearSum& sum, bool causal) {
   const auto form = linear_form(expr);
   if (!form || form->head < 0 || form->batch < 0) return std::nullopt;
@@ -279,6 +278,11 @@ class Analysis {
 };
 
 }  // namespace
+
+std::optional<ValueSet> values_of_index_sum(const Expr& expr, bool causal) {
+  const auto sum = linear_sum(expr);
+  return sum ? index_sum(expr, *sum, causal) : std::nullopt;
+}
 
 std::optional<ZeroDivisor> find_zero_divisor(const Expr& bias, bool causal) {
   Analysis analysis(causal);

@@ -23,4 +23,8 @@ struct ZeroDivisor {
 /// `causal`: at scores that a causal mask leaves visible.
 [[nodiscard]] std::optional<ZeroDivisor> find_zero_divisor(const Expr& bias, bool causal);
 
+/// Of a sum of indices and lengths, which intervals of its parts tell less of: an index is less than its length.
+/// Nothing of any other expression.
+[[nodiscard]] std::optional<ValueSet> values_of_index_sum(const Expr& expr, bool causal);
+
 }  // namespace flashbias::codegen

@@ -111,6 +111,22 @@ TEST_CASE("simplifying keeps the value at every visible score") {
     const Expr simple = simplify(expr, true);
     for (std::int64_t q = 0; q < 40; q += 3)
       for (std::int64_t kv = 0; kv <= q + 10; kv += 7)
+TEST_CASE("differences become real where f32 holds what is subtracted, and only there") {
+  const auto simple = [](const Expr& expr) { return to_string(simplify(real(expr), false)); };
+  CHECK(simple(abs(q_position() - kv_index())) == "abs(real(q_index() + kv_length() - q_length()) - real(kv_index()))");
+  CHECK(simple(-abs(q_index() - kv_index())) == "-abs(real(q_index()) - real(kv_index()))");
+  CHECK(simple(1 + abs(q_index() - kv_index())) == "1.0 + abs(real(q_index()) - real(kv_index()))");
+  const Expr t = query_input("t", 1, DType::i32);
+  const Expr u = key_input("u", 1, DType::i32);
+  CHECK(simple(abs(t.range(0, 1000) - u.range(0, 1000))).find("abs(real(") == 0);
+  const Expr far = t.range(1'600'000'000, 1'600'001'000) - u.range(1'600'000'000, 1'600'001'000);
+  CHECK(simple(abs(far)) == "abs(" + to_string(real(far)) + ")");
+  const Expr shifted = (q_index() + 100'000'000) - (kv_index() + 100'000'000);
+  CHECK(simple(abs(shifted)) == "abs(" + to_string(real(shifted)) + ")");
+  for (const Expr& expr : {max(t.range(0, 0x1p24) + q_index(), u.range(0, 9)), 2 * q_index() - kv_index()})
+    CHECK(simple(expr) == to_string(real(expr)));
+}
+
         CHECK(value_at(simple, q, kv) == doctest::Approx(value_at(expr, q, kv)));
   }
 }
