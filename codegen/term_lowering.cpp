@@ -44,14 +44,26 @@ Lowering score_lowering(const Expr& score) {
   return has_op(score, Op::table) && table_index_splits(score) ? Lowering::table : Lowering::registers;
 }
 
-/// A difference of a query and a key value somewhere, before products are taken: evaluating it as it stands loses less
-/// than adding up the products of its values.
-bool compares_query_and_key(const Expr& expr) {
-  return any_node(expr, [](const ExprNode& node) {
-    if (node.op != Op::add && node.op != Op::subtract) return false;
-    const Dependence a = dependence(node.args[0]);
-    const Dependence b = dependence(node.args[1]);
-    return !a.mixed() && !b.mixed() && (a.query || b.query) && (a.key || b.key);
+/// A difference (or sum) of a query and a key value.
+bool is_comparison(const ExprNode& node) {
+  if (node.op != Op::add && node.op != Op::subtract) return false;
+  const Dependence a = dependence(node.args[0]);
+  const Dependence b = dependence(node.args[1]);
+  return !a.mixed() && !b.mixed() && (a.query || b.query) && (a.key || b.key);
+}
+
+/// A comparison somewhere, before products are taken: evaluating it as it stands loses less than adding up the products
+/// of its values.
+bool compares_query_and_key(const Expr& expr) { return any_node(expr, is_comparison); }
+
+/// Whether what is compared is there without rounding: an input, or an integer that f32 holds.
+bool compares_exactly(const Expr& expr) {
+  const auto is_exact = [](const Expr& e) {
+    return e.type().scalar == ScalarType::integer || (e.op() == Op::to_real && exact_in_f32(e.arg(0))) ||
+           f32_value(e).error == 0;
+  };
+  return !any_node(expr, [&](const ExprNode& node) {
+    return is_comparison(node) && !(is_exact(node.args[0]) && is_exact(node.args[1]));
   });
 }
 
@@ -76,6 +88,7 @@ class Analyser {
     term_.slope = kv_slope(value_);
     term_.separation = algebra_.separation(value_);
     term_.compares = compares_query_and_key(value_);
+    term_.compares_exactly = term_.compares && compares_exactly(value_);
     as_key_column();
     in_registers();
     on_diagonals();
@@ -114,7 +127,7 @@ class Analyser {
     term_.score = form->differences;
     term_.query_only = form->query_only;
     term_.key_only = form->key_only;
-    term_.compares = true;
+    term_.compares = term_.compares_exactly = term_.in_differences = true;
     return true;
   }
 
@@ -127,6 +140,7 @@ class Analyser {
     term_.score = sum.value_or(Expr());
     term_.query_only = term_.separation->query_only;
     term_.key_only = term_.separation->key_only;
+    term_.compares_exactly = false;
     return true;
   }
 

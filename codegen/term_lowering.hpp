@@ -25,11 +25,13 @@ struct FactorTerm {
 
 /// A term that varies with both query and key, and all that the choice of its lowering takes.
 struct TermAnalysis {
-  Expr score;                   ///< what is evaluated for each score, where it is ...
-  Expr query_only;              ///< ... beside what is dropped ...
-  Expr key_only;                ///< ... and what is one number a key
-  bool compares = false;        ///< whether the score is made of differences of query and key values
-  std::optional<Expr> slope{};  ///< of a term that is linear in kv_index
+  Expr score;                     ///< what is evaluated for each score, where it is ...
+  Expr query_only;                ///< ... beside what is dropped ...
+  Expr key_only;                  ///< ... and what is one number a key
+  bool compares = false;          ///< whether the score takes differences of query and key values
+  bool compares_exactly = false;  ///< ... each of numbers that f32 holds, so that it is rounded once
+  bool in_differences = false;    ///< whether the score is a polynomial written in such differences
+  std::optional<Expr> slope{};    ///< of a term that is linear in kv_index
   std::optional<FactorTerm> supplied{};
   std::optional<Separation> separation{};
   std::optional<SplitFactors> split{};      ///< of the separation, where exact

@@ -58,7 +58,7 @@ std::string place_score(Lowering lowering, const TermAnalysis& analysis, BiasFor
   if (lowering == Lowering::dense) return "one number a score, read from memory";
   if (lowering == Lowering::table) return "the index is a query part plus a key part: one shared-memory read a score";
   return fmt::format("evaluated in f32 for each score (about {} instructions){}", operation_count(analysis.score),
-                     analysis.compares ? "; differences are exact at any magnitude" : "");
+                     analysis.compares_exactly ? "; differences are exact at any magnitude" : "");
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ void join(const Expr& polynomial, TermAnalysis analysis, Pool pool, BiasForm& fo
 }
 
 bool is_exact(const TermAnalysis& analysis, double error_budget) {
-  return analysis.separation && (analysis.split || analysis.compares || analysis.slope ||
+  return analysis.separation && (analysis.split || analysis.in_differences || analysis.slope ||
                                  error_of_products(*analysis.separation) <= error_budget);
 }
 
@@ -92,7 +92,7 @@ void pool_unbounded_polynomials(BiasForm& form) {
   const auto polynomial = form.algebra.canonical(sum_of(pool.members));
   if (!polynomial) return;
   TermAnalysis analysis = analyse_term(*polynomial, form.config, form.error_budget, form.algebra);
-  if (analysis.compares) join(*polynomial, std::move(analysis), std::move(pool), form);
+  if (analysis.in_differences) join(*polynomial, std::move(analysis), std::move(pool), form);
 }
 
 }  // namespace flashbias::codegen

@@ -114,6 +114,21 @@ TEST_CASE("pass: polynomials without ranges become one where that depends on dif
         lines({"addend: query_input(x) * key_input(y)", "addend: query_input(x) * query_input(x)"}));
 }
 
+TEST_CASE("pass: a polynomial that is none of differences of inputs stays as typed") {
+  const Expr scaled = -(x - 3.0 * y) * (x - 3.0 * y);
+  CHECK(after(pool_unbounded_polynomials, {scaled}) == lines({"addend: " + to_string(scaled)}));
+  const Expr bounded = scaled.range("x", -1000, 1000).range("y", -1000, 1000);
+  CHECK(after(pool_bounded_polynomials, {bounded}) == lines({"addend: " + to_string(bounded)}));
+  const auto reason = [](const Expr& bias) {
+    return plan({.head_dim = 64, .bias = bias, .arch = Arch{90}}).terms.at(0).reason;
+  };
+  CHECK(reason(scaled).find("exact at any magnitude") == std::string::npos);
+  CHECK(reason(-(x - y) * (x - y)).find("; differences are exact at any magnitude") != std::string::npos);
+  CHECK(reason(a * sqrt(abs(x - y))).find("; differences are exact at any magnitude") != std::string::npos);
+  CHECK(reason(a * sqrt(abs(q_position() - kv_index()) + abs(x))).find("; differences are exact at any magnitude") !=
+        std::string::npos);
+}
+
 TEST_CASE("pass: what depends on the query alone goes to its row, on the key alone to the key column") {
   CHECK(after(drop_query_terms, {x * a, y, x * y}) ==
         lines({"addend: key_input(y)", "addend: query_input(x) * key_input(y)",
