@@ -7,6 +7,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "codegen/precedence.hpp"
 #include "flashbias/bias.hpp"
@@ -184,13 +185,19 @@ class Printer {
   }
 
   void named(const ExprNode& node) {
-    text += node.name;
-    if (!node.approximated) return;
+    if (!node.approximated) {
+      text += node.name;
+      return;
+    }
+    const std::string_view name = node.name;
+    const std::string_view function = name.substr(0, name.find('.'));
+    text += function;
     text += '(';
     print(*node.approximated);
     append(", {}", node.integer);
     if (node.dtype) append(", {}", to_string(*node.dtype));
     text += ')';
+    text += name.substr(function.size());  // declared ranges
   }
 
   void prefix(char symbol, const Expr& operand) {

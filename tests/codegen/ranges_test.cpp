@@ -19,6 +19,10 @@ TEST_CASE("declared ranges are part of an expression and of its text") {
   for (const Expr& expr : {key_input("x", 3).range(-1, 1) * 2.0, Expr(kv_index().range(0, 4095)),
                            head_scalar("a").range(0, 1e-3) + table("t", 4, kv_index() % 4).range(-2.5, 2.5),
                            squared_distance(3).range("q_positions", -1, 1).range("distance_weight", 0, 2),
+                           approximate(alibi(), 4).range("q_factors_alibi", -1, 1),
+                           2 * approximate(q_index() + alibi(), 4, DType::f32)
+                                   .range(factor_names(q_index() + alibi()).q, -1, 1)
+                                   .range(factor_names(q_index() + alibi()).k, -2, 2),
                            alibi().range("kv_index", 0, 100) + query_input("x", 3).range(-1, 1)[2]}) {
     CAPTURE(to_string(expr));
     CHECK(equal(parse_expr(to_string(expr)), expr));
@@ -26,6 +30,8 @@ TEST_CASE("declared ranges are part of an expression and of its text") {
   CHECK(to_string(key_input("x", 3).range(-1, 0.5)) == "key_input(x, 3).range(-1, 0.5)");
   CHECK(to_string(squared_distance(3).range("q_positions", -1, 1)) ==
         "squared_distance(3, per_head).range(q_positions, -1, 1)");
+  CHECK(to_string(approximate(alibi(), 4).range("q_factors_alibi", -1, 1)) ==
+        "approximate(alibi(), 4).range(q_factors_alibi, -1, 1)");
   CHECK_FALSE(equal(key_input("x").range(0, 1), key_input("x")));
 }
 
@@ -56,12 +62,6 @@ TEST_CASE("ranges of nothing, or without a number, are refused") {
         }).find("range([input, ]low, high)") != std::string::npos);
 }
 
-TEST_CASE("a declared range of an index bounds the lengths that a kernel serves") {
-  const KernelPlan made = plan({.bias = real(q_index().range(0, 99) * kv_index()), .arch = Arch{90}});
-  CHECK(made.max_q_length == 100);
-  CHECK_FALSE(made.max_kv_length.has_value());
-}
-
 TEST_CASE("a declared range of an index begins at 0, where every sequence does") {
   CHECK(refusal([] { static_cast<void>(table("t", 6, kv_index().range(5, 10) - 5)); }) ==
         "the range 5 to 10 of `kv_index()` leaves out 0, which every sequence has; declare 0 to 10");
@@ -83,6 +83,12 @@ TEST_CASE("a declared range of an integer holds an integer") {
   CHECK(refusal([&] {
           static_cast<void>(plan({.bias = real(x.range(0, 1.5) + x.range(1.2, 3)), .arch = Arch{90}}));
         }).find("which have nothing in common") != std::string::npos);
+}
+
+TEST_CASE("a declared range of an index bounds the lengths that a kernel serves") {
+  const KernelPlan made = plan({.bias = real(q_index().range(0, 99) * kv_index()), .arch = Arch{90}});
+  CHECK(made.max_q_length == 100);
+  CHECK_FALSE(made.max_kv_length.has_value());
 }
 
 TEST_CASE("a lowering can be forced where it serves a term") {
