@@ -25,10 +25,15 @@ double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
 F32Value unbounded() { return {-kInfinity, kInfinity, kInfinity}; }
 
-/// Rounded once more, to f32.
-F32Value rounded(F32Value value) {
-  value.error += value.magnitude() * kF32Rounding;
-  return value;
+/// What f32 computes with an error relative to its result: what it cannot hold is anything, and what it cannot tell
+/// from 0 may be that.
+F32Value rounded(F32Value value, double relative_error = kF32Rounding) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  const double magnitude = value.magnitude();
+  if (magnitude == 0) return value;
+  value.error += magnitude * relative_error + kLeast;
+  return magnitude + value.error > kMost ? unbounded() : value;
 }
 
 F32Value exact(double low, double high) { return {low, high, 0}; }
@@ -71,26 +76,20 @@ F32Value reciprocal(const F32Value& a) {
 }
 
 F32Value quotient(const F32Value& a, const F32Value& b) {
-  F32Value result = multiply(a, reciprocal(b));
-  result.error += result.magnitude() * kFunctionRounding;
-  return result;
+  return rounded(multiply(a, reciprocal(b)), kFunctionRounding);
 }
 
 /// A function that never falls and whose slope is at most `slope` where it is asked.
 F32Value rising(double (*function)(double), const F32Value& a, double slope) {
-  F32Value result{function(a.low), function(a.high), times(slope, a.error)};
-  result.error += result.magnitude() * kFunctionRounding;
-  return result;
+  return rounded({function(a.low), function(a.high), times(slope, a.error)}, kFunctionRounding);
 }
 
 F32Value square_root(const F32Value& a) {
   if (a.low < 0) return unbounded();
   const double least = std::sqrt(a.low);
-  F32Value result{least, std::sqrt(a.high), 0};
   // sqrt(x + e) - sqrt(x) is at most sqrt(e), and at most e / (2 sqrt(x)).
   const double by_slope = least > 0 ? a.error / least : kInfinity;
-  result.error = std::min(std::sqrt(a.error), by_slope) + result.magnitude() * kFunctionRounding;
-  return result;
+  return rounded({least, std::sqrt(a.high), std::min(std::sqrt(a.error), by_slope)}, kFunctionRounding);
 }
 
 /// The angle of (x, y). It jumps across the negative half of the x axis, and may be anything near the origin.

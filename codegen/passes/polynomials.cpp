@@ -19,6 +19,8 @@ struct Pool {
   bool mixed = false;  ///< whether a member varies with both query and key
 };
 
+bool is_bounded(const Expr& value) { return std::isfinite(f32_value(value).magnitude()); }
+
 bool is_polynomial(const Expr& value, BiasForm& form) {
   if (supplied_factors(value, form.config.dtype)) return false;
   const auto& sum = form.algebra.written_out(value);
@@ -30,7 +32,7 @@ Pool gather(BiasForm& form, bool bounded) {
   Pool pool;
   for (const Addend& addend : form.addends) {
     const Expr& value = addend.expr;
-    const bool is_member = is_polynomial(value, form) && std::isfinite(f32_value(value).magnitude()) == bounded &&
+    const bool is_member = is_polynomial(value, form) && is_bounded(value) == bounded &&
                            (bounded || dependence(value).query_only() || !kv_slope(value));
     (is_member ? pool.members : pool.others).push_back(addend);
     pool.mixed |= is_member && dependence(value).mixed();
@@ -66,6 +68,8 @@ void join(const Expr& polynomial, TermAnalysis analysis, Pool pool, BiasForm& fo
   form.addends.insert(form.addends.begin(), std::move(joined));
 }
 
+/// Of a polynomial that is bounded in f32: products of what members only add up may be beyond it, as those of exp(x +
+/// y).
 bool is_exact(const TermAnalysis& analysis, double error_budget) {
   return analysis.separation && (analysis.split || analysis.in_differences || analysis.slope ||
                                  error_of_products(*analysis.separation) <= error_budget);
@@ -80,7 +84,7 @@ void pool_bounded_polynomials(BiasForm& form) {
   if (!polynomial) return;
   if (!pool.mixed) return place_apart(*polynomial, std::move(pool), form);
   TermAnalysis analysis = analyse_term(*polynomial, form.config, form.error_budget, form.algebra);
-  if (is_exact(analysis, form.error_budget))
+  if (is_bounded(*polynomial) && is_exact(analysis, form.error_budget))
     join(*polynomial, std::move(analysis), std::move(pool), form);
   else
     form.error_budget = 0;  // errors of terms that are exact alone might add up

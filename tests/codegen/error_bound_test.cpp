@@ -4,67 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
-#include <stdexcept>
 #include <string>
 
 #include "codegen/split_factors.hpp"
+#include "flashbias/plan.hpp"
 #include "flashbias/reference.hpp"
-#include "tests/codegen/arithmetic.hpp"
+#include "tests/codegen/in_f32.hpp"
 #include "tests/codegen/sampled_inputs.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
 using namespace bias;
+using testing::InF32;
 using testing::SampledInputs;
-
-/// Evaluates as a kernel does: every operation rounded to f32.
-class InF32 {
- public:
-  InF32(const SampledInputs& inputs, std::int64_t i, std::int64_t j) : inputs_(inputs), i_(i), j_(j) {}
-
-  float operator()(const Expr& e) const {
-    const auto arg = [&](std::size_t index) { return (*this)(e.arg(index)); };
-    if (const auto value = testing::arithmetic<float>(e.op(), arg)) return *value;
-    switch (e.op()) {
-      case Op::real_literal:
-        return static_cast<float>(e.node().real);
-      case Op::integer_literal:
-        return static_cast<float>(e.node().integer);
-      case Op::q_index:
-        return static_cast<float>(i_);
-      case Op::kv_index:
-        return static_cast<float>(j_);
-      case Op::to_real:
-        return arg(0);
-      case Op::component:
-        return inputs_.number(e.arg(0).node(), e.node().integer, i_, j_);
-      case Op::head_scalar:
-      case Op::query_input:
-      case Op::key_input:
-        return inputs_.number(e.node(), 0, i_, j_);
-      case Op::sqrt:
-        return std::sqrt(arg(0));
-      case Op::exp:
-        return std::exp(arg(0));
-      case Op::log:
-        return std::log(arg(0));
-      case Op::sin:
-        return std::sin(arg(0));
-      case Op::cos:
-        return std::cos(arg(0));
-      case Op::atan2:
-        return std::atan2(arg(0), arg(1));
-      default:
-        throw std::invalid_argument(to_string(e));
-    }
-  }
-
- private:
-  const SampledInputs& inputs_;
-  std::int64_t i_, j_;
-};
 
 class RandomReal {
  public:
@@ -162,6 +117,31 @@ TEST_CASE("an input without a range has no bounds, unless nothing depends on it"
   CHECK(f32_value(query_input("x") * 0.0).magnitude() == 0);
   CHECK(f32_value(cos(query_input("x"))).magnitude() == 1);
   CHECK(f32_value(real(kv_index())).high == kIndexRange);
+}
+
+TEST_CASE("what f32 cannot hold has no bound, and what it takes for 0 is off by its least number") {
+  const Expr x = query_input("x").range(90, 100);
+  CHECK(std::isinf(f32_value(exp(x)).error));
+  CHECK(std::isinf(f32_value(x * 1e20 * 1e20).error));
+  CHECK(std::isinf(f32_value(sqrt(exp(x))).magnitude()));
+  CHECK(std::isinf(f32_value(1.0 / exp(-x)).error));
+  CHECK(std::isfinite(f32_value(exp(x * 0.5)).error));
+  constexpr double kLeast = std::numeric_limits<float>::min();
+  CHECK(f32_value(exp(-x)).error >= kLeast);
+  CHECK(f32_value(x * 1e-30 * 1e-30).error >= kLeast);
+  CHECK(f32_value(1e-40 / x).error >= kLeast);
+}
+
+TEST_CASE("sums inside exponentials are not taken apart where that leaves f32") {
+  const auto terms = [](const Expr& bias) { return plan({.head_dim = 64, .bias = bias, .arch = Arch{90}}).terms; };
+  const Expr x = query_input("x");
+  const Expr y = key_input("y");
+  for (const Expr& bias : {exp(x.range(90, 100) + y.range(-110, -100)), exp(x.range(80, 88) + y.range(-110, -95)),
+                           exp(x.range(90, 100) + y.range(-110, -100)) + 2.0 * x * y}) {
+    CAPTURE(to_string(bias));
+    CHECK(terms(bias).at(0).lowering == Lowering::registers);
+  }
+  CHECK(terms(exp(x.range(-1, 1) + y.range(-1, 1))).at(0).lowering == Lowering::factors);
 }
 
 TEST_CASE("split factors lose at most what their bound says") {
