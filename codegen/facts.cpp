@@ -1,8 +1,11 @@
 #include "codegen/facts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
+
+#include "codegen/rewrite.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -29,8 +32,18 @@ int sign_between(const LinearSum& a, const LinearSum& b) {
   return 0;
 }
 
+/// Whether numbers, as inputs are, may give NaN: where that is compared, each comparison is false.
+bool may_be_nan(const Expr& expr) {
+  return any_node(expr, [](const ExprNode& node) {
+    return node.op == Op::sqrt || node.op == Op::log || (node.op == Op::real_literal && !std::isfinite(node.real));
+  });
+}
+
 class Conclusion {
  public:
+  /// `holds`: from a comparison that is true; else from one that is not, as those of NaN are.
+  explicit Conclusion(bool holds) : holds_(holds) {}
+
   std::vector<Fact> facts;
 
   /// Of an expression, and of what it is made of.
@@ -57,9 +70,9 @@ class Conclusion {
       case Op::absolute:
         return add(expr.arg(0), between(-values.high, values.high, values.zero));
       case Op::sqrt:
-        return add(expr.arg(0), between(0, kInfinity, values.zero));
+        return add(expr.arg(0), between(holds_ ? 0 : -kInfinity, kInfinity, values.zero));
       case Op::multiply:
-        if (values.zero) return;
+        if (values.zero || (!holds_ && may_be_nan(expr))) return;
         add(expr.arg(0), not_zero());
         return add(expr.arg(1), not_zero());
       case Op::minimum:
@@ -74,15 +87,20 @@ class Conclusion {
   /// An operand beyond the bound may be 0 unless the bound is on the other side of it or at it.
   void add_to_both(const Expr& expr, ValueSet values) {
     values.zero |= values.low < 0 && values.high > 0;
+    const bool held = std::exchange(holds_, false);  // of NaN and a number, they take the number
     add(expr.arg(0), values);
     add(expr.arg(1), values);
+    holds_ = held;
   }
+
+  bool holds_;
 };
 
 /// a < b or a <= b.
-std::vector<Fact> of_order(const Expr& lesser, const ValueSet& a, const Expr& greater, const ValueSet& b, bool strict) {
+std::vector<Fact> of_order(const Expr& lesser, const ValueSet& a, const Expr& greater, const ValueSet& b, bool strict,
+                           bool holds) {
   const double step = strict && is_integer(lesser) ? 1 : 0;
-  Conclusion conclusion;
+  Conclusion conclusion(holds);
   conclusion.add(lesser, between(-kInfinity, b.high - step, b.high > 0 || (!strict && b.zero)));
   conclusion.add(greater, between(a.low + step, kInfinity, a.low < 0 || (!strict && a.zero)));
   if (!is_literal(lesser) && !is_literal(greater)) conclusion.add(greater - lesser, between(0, kInfinity, !strict));
@@ -90,14 +108,14 @@ std::vector<Fact> of_order(const Expr& lesser, const ValueSet& a, const Expr& gr
 }
 
 std::vector<Fact> of_equality(const Expr& one, const ValueSet& a, const Expr& other, const ValueSet& b) {
-  Conclusion conclusion;
+  Conclusion conclusion(/*holds=*/true);
   conclusion.add(one, b);
   conclusion.add(other, a);
   return std::move(conclusion.facts);
 }
 
 std::vector<Fact> of_difference(const Expr& one, const ValueSet& a, const Expr& other, const ValueSet& b) {
-  Conclusion conclusion;
+  Conclusion conclusion(/*holds=*/false);
   if (b.only_zero()) conclusion.add(one, not_zero());
   if (a.only_zero()) conclusion.add(other, not_zero());
   if (!is_literal(one) && !is_literal(other)) conclusion.add(one - other, not_zero());
@@ -117,7 +135,8 @@ Consequences consequences_of_comparison(const Expr& comparison, const ValueSet& 
   if (comparison.op() == Op::equal)
     return {.if_true = of_equality(left, a, right, b), .if_false = of_difference(left, a, right, b)};
   const bool strict = comparison.op() == Op::less;
-  return {.if_true = of_order(left, a, right, b, strict), .if_false = of_order(right, b, left, a, !strict)};
+  return {.if_true = of_order(left, a, right, b, strict, /*holds=*/true),
+          .if_false = of_order(right, b, left, a, !strict, /*holds=*/false)};
 }
 
 Consequences consequences_of_and(Consequences a, const Consequences& b) {

@@ -160,7 +160,8 @@ TEST_CASE("a condition guards what it chooses") {
                            select(kX - kY == 0.0, 0.0, kA / (kY - kX)),
                            select(abs(kX) > 1e-3, kA / kX, 0.0),
                            select(kX * kY != 0.0, kA / kX + kA / kY, 0.0),
-                           select(sqrt(kX) > 0.0, kA / kX, 0.0),
+                           select(sqrt(kX) > 0.0, kA / kX + kA / (kX + 1), 0.0),
+                           select(sqrt(kX) == 0.0, 0.0, kA / kX),
                            select(min(kX, kY) > 0.0, kA / (kX + kY), 0.0),
                            select(max(kX, kY) < 0.0, kA / (kX + kY), 0.0),
                            select(kX > 0.0 && kY > 0.0, kA / (kX + kY), 0.0),
@@ -184,7 +185,10 @@ TEST_CASE("a condition guards nothing else") {
         select(min(kX, kY) != 0.0, kA / kX, 0.0), select(kX != 0.0, 1.0, 2.0) / kX,
         select(kA / kX < 1.0 && kX != 0.0, 1.0, 2.0), select(kX + kY > 0.0, kA / kX, 0.0),
         select(kv_index() <= q_index(), kA / kDistance, -infinity()),
-        select(kv_index() < q_index(), kA / (1 - kDistance), 0.0)})
+        select(kv_index() < q_index(), kA / (1 - kDistance), 0.0),
+        // sqrt of less than 0 is NaN, of which each comparison is false.
+        select(sqrt(kX) < 5.0, 0.0, 1.0 / (kX + 1.0)) * kY, select(sqrt(kX) == 2.0, 0.0, 1.0 / (kX + 1.0)),
+        select(sqrt(kX) * kY == 0.0, 0.0, 1.0 / kY), select(min(sqrt(kX), kY) > 0.0, 1.0 / (kX + 1.0), 0.0)})
     check_refused(bias);
 }
 
