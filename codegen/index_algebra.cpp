@@ -155,7 +155,7 @@ std::optional<LinearForm> linear_form(const Expr& expr) {
   for (const LinearSum::Term& term : sum->terms) {
     std::int64_t* coefficient = coefficient_of(term.atom.op(), form);
     if (coefficient == nullptr) return std::nullopt;
-    *coefficient = term.coefficient;
+    *coefficient += term.coefficient;  // of two atoms where they differ in their declared range
   }
   return form;
 }
@@ -246,6 +246,24 @@ std::optional<Expr> kv_slope(const Expr& expr) {
   }
 }
 
+namespace {
+
+// Sums, differences and products of parts, of which those that are absent are the literal 0.
+
+Expr sum(const Expr& a, const Expr& b) {
+  if (is_zero(a)) return b;
+  return is_zero(b) ? a : a + b;
+}
+
+Expr difference(const Expr& a, const Expr& b) {
+  if (is_zero(b)) return a;
+  return is_zero(a) ? -b : a - b;
+}
+
+Expr product(const Expr& a, const Expr& factor) { return is_zero(a) ? a : a * factor; }
+
+}  // namespace
+
 std::optional<IntegerSplit> split_query_key(const Expr& expr) {
   const Dependence varies = dependence(expr);
   if (varies.query_only()) return IntegerSplit{expr, Expr(0)};
@@ -254,22 +272,23 @@ std::optional<IntegerSplit> split_query_key(const Expr& expr) {
     case Op::named:
       return split_query_key(expr.arg(0));
     case Op::negate:
-      if (const auto a = split_query_key(expr.arg(0))) return IntegerSplit{-a->query, -a->key};
+      if (const auto a = split_query_key(expr.arg(0)))
+        return IntegerSplit{difference(0, a->query), difference(0, a->key)};
       return std::nullopt;
     case Op::add:
     case Op::subtract: {
       const auto a = split_query_key(expr.arg(0));
       const auto b = split_query_key(expr.arg(1));
       if (!a || !b) return std::nullopt;
-      if (expr.op() == Op::add) return IntegerSplit{a->query + b->query, a->key + b->key};
-      return IntegerSplit{a->query - b->query, a->key - b->key};
+      if (expr.op() == Op::add) return IntegerSplit{sum(a->query, b->query), sum(a->key, b->key)};
+      return IntegerSplit{difference(a->query, b->query), difference(a->key, b->key)};
     }
     case Op::multiply:
       for (const int side : {0, 1}) {
         const Expr& factor = expr.arg(static_cast<std::size_t>(side));
         if (!dependence(factor).uniform()) continue;
         const auto split = split_query_key(expr.arg(static_cast<std::size_t>(1 - side)));
-        if (split) return IntegerSplit{split->query * factor, split->key * factor};
+        if (split) return IntegerSplit{product(split->query, factor), product(split->key, factor)};
       }
       return std::nullopt;
     default:

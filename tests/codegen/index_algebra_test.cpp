@@ -29,6 +29,9 @@ TEST_CASE("a linear form does not depend on how it is written") {
   const auto form = linear_form(3 * (q_index() - kv_index()) + (5 - kv_index()) * 2 - -q_length());
   REQUIRE(form.has_value());
   CHECK(*form == LinearForm{.constant = 10, .q = 3, .kv = -5, .q_length = 1});
+  const auto ranged = linear_form(5 * kv_index().range(0, 9) - 2 * kv_index() + q_index());
+  REQUIRE(ranged.has_value());
+  CHECK(*ranged == LinearForm{.q = 1, .kv = 3});
   CHECK_FALSE(linear_form(q_index() * kv_index()).has_value());
   CHECK_FALSE(linear_form(q_index() / 2).has_value());
 }
@@ -59,6 +62,10 @@ TEST_CASE("a query part and a key part add up to the index") {
     for (const std::int64_t kv : {0, 1, 22, 49})
       CHECK(value_at(split->query + split->key, q, kv) == value_at(index, q, kv));
   CHECK_FALSE(split_query_key(q_index() * kv_index()).has_value());
+  const auto window = split_query_key(-(47 * (kv_index() / 24 - q_index() / 24)) + 5);
+  REQUIRE(window.has_value());
+  CHECK(to_string(window->query) == "-(-(q_index() / 24) * 47) + 5");
+  CHECK(to_string(window->key) == "-(kv_index() / 24 * 47)");
 }
 
 TEST_CASE("intervals contain every value, and are tight for windows") {
@@ -104,13 +111,6 @@ TEST_CASE("what rises or falls with the query does so at every query") {
   CHECK(std::ranges::all_of(found, [](int count) { return count > 50; }));
 }
 
-TEST_CASE("simplifying keeps the value at every visible score") {
-  const Expr distance = q_position() - kv_index();
-  for (const Expr& expr : {-0.5 * abs(distance), 1.0 * real(min(distance, 7) - max(-distance, 2)) + 0.0,
-                           real(abs(3 * (q_index() - kv_index()))) / 1.0, real(-(-distance)) * 1.0}) {
-    const Expr simple = simplify(expr, true);
-    for (std::int64_t q = 0; q < 40; q += 3)
-      for (std::int64_t kv = 0; kv <= q + 10; kv += 7)
 TEST_CASE("differences become real where f32 holds what is subtracted, and only there") {
   const auto simple = [](const Expr& expr) { return to_string(simplify(real(expr), false)); };
   CHECK(simple(abs(q_position() - kv_index())) == "abs(real(q_index() + kv_length() - q_length()) - real(kv_index()))");
@@ -127,6 +127,13 @@ TEST_CASE("differences become real where f32 holds what is subtracted, and only 
     CHECK(simple(expr) == to_string(real(expr)));
 }
 
+TEST_CASE("simplifying keeps the value at every visible score") {
+  const Expr distance = q_position() - kv_index();
+  for (const Expr& expr : {-0.5 * abs(distance), 1.0 * real(min(distance, 7) - max(-distance, 2)) + 0.0,
+                           real(abs(3 * (q_index() - kv_index()))) / 1.0, real(-(-distance)) * 1.0}) {
+    const Expr simple = simplify(expr, true);
+    for (std::int64_t q = 0; q < 40; q += 3)
+      for (std::int64_t kv = 0; kv <= q + 10; kv += 7)
         CHECK(value_at(simple, q, kv) == doctest::Approx(value_at(expr, q, kv)));
   }
 }
