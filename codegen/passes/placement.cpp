@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "codegen/cuda_expression.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/operand_order.hpp"
 #include "codegen/operation_count.hpp"
@@ -52,11 +53,24 @@ std::string place_slope(const Expr& value, const Expr& slope, BiasForm& form) {
          "that f32 is exact at any length";
 }
 
+/// Where tables lie that are read once a score.
+std::string table_reads(const Expr& score) {
+  const auto reads = [&](bool shared) {
+    return any_node(score, [&](const ExprNode& node) {
+      return node.op == Op::table && (node.integer <= kMaxSharedTableEntries) == shared;
+    });
+  };
+  if (!reads(/*shared=*/false)) return "one shared-memory read a score";
+  return fmt::format("{}one read from memory a score of a table of more than {} entries",
+                     reads(/*shared=*/true) ? "one shared-memory read a score, and " : "", kMaxSharedTableEntries);
+}
+
 std::string place_score(Lowering lowering, const TermAnalysis& analysis, BiasForm& form) {
   form.score.add(analysis.score);
   place_sides(analysis.query_only, analysis.key_only, form);
   if (lowering == Lowering::dense) return "one number a score, read from memory";
-  if (lowering == Lowering::table) return "the index is a query part plus a key part: one shared-memory read a score";
+  if (lowering == Lowering::table)
+    return fmt::format("the index is a query part plus a key part: {}", table_reads(analysis.score));
   return fmt::format("evaluated in f32 for each score (about {} instructions){}", operation_count(analysis.score),
                      analysis.compares_exactly ? "; differences are exact at any magnitude" : "");
 }

@@ -225,4 +225,14 @@ TEST_CASE("explain names the config, each term with its fate and reason, and the
   CHECK(text.find("input:  q_factors f16 [B|1, Nq, H|1, 8]") != std::string::npos);
 }
 
+TEST_CASE("a plan tells which tables are too long for shared memory") {
+  const auto reason = [](const Expr& expr) {
+    return plan({.head_dim = 64, .bias = expr, .arch = Arch{90}}).terms.at(0).reason;
+  };
+  CHECK(reason(bias::window_relative_position(24, 24)) ==
+        "the index is a query part plus a key part: one shared-memory read a score");
+  CHECK(reason(bias::window_relative_position(64, 64)) ==
+        "the index is a query part plus a key part: one read from memory a score of a table of more than 8192 entries");
+}
+
 }  // namespace flashbias
