@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/gradients.hpp"
 #include "codegen/passes/passes.hpp"
 #include "flashbias/plan.hpp"
 
@@ -48,12 +49,26 @@ nlohmann::ordered_json to_json(const std::vector<Line>& lines) {
   return json;
 }
 
+/// The config whose bias goes through passes.
+AttentionConfig passing(const KernelPlan& plan) {
+  return plan.config.direction == Direction::forward ? plan.config : codegen::forward_of(plan.config);
+}
+
+/// What is to be known of the passes that follow, where that is not plain.
+std::string_view note(const KernelPlan& plan) {
+  if (plan.config.direction == Direction::forward) return {};
+  return "passes of the forward pass, whose log-sum-exp the backward pass reads; how that takes scores apart is in "
+         "`flashbias explain` without --passes";
+}
+
 }  // namespace
 
 std::string explain_passes(const KernelPlan& plan) {
-  std::vector<Line> before = lines_of(BiasForm(plan.config));
-  std::string text = "bias as typed\n" + written(before);
-  (void)codegen::run_passes(plan.config, [&](const codegen::Pass& pass, const BiasForm& form) {
+  const AttentionConfig config = passing(plan);
+  std::vector<Line> before = lines_of(BiasForm(config));
+  std::string text = note(plan).empty() ? "" : fmt::format("{}\n\n", note(plan));
+  text += "bias as typed\n" + written(before);
+  (void)codegen::run_passes(config, [&](const codegen::Pass& pass, const BiasForm& form) {
     std::vector<Line> after = lines_of(form);
     text += fmt::format("{}: {}\n{}", pass.name, pass.purpose, after == before ? "    as before\n" : written(after));
     before = std::move(after);
@@ -62,10 +77,13 @@ std::string explain_passes(const KernelPlan& plan) {
 }
 
 std::string explain_passes_json(const KernelPlan& plan) {
-  std::vector<Line> before = lines_of(BiasForm(plan.config));
-  nlohmann::ordered_json json{{"config", to_string(plan.config)}, {"bias", to_json(before)}};
+  const AttentionConfig config = passing(plan);
+  std::vector<Line> before = lines_of(BiasForm(config));
+  nlohmann::ordered_json json{{"config", to_string(plan.config)}};
+  if (!note(plan).empty()) json["note"] = note(plan);
+  json["bias"] = to_json(before);
   json["passes"] = nlohmann::ordered_json::array();
-  (void)codegen::run_passes(plan.config, [&](const codegen::Pass& pass, const BiasForm& form) {
+  (void)codegen::run_passes(config, [&](const codegen::Pass& pass, const BiasForm& form) {
     std::vector<Line> after = lines_of(form);
     json["passes"].push_back(
         {{"name", pass.name}, {"purpose", pass.purpose}, {"changed", after != before}, {"bias", to_json(after)}});

@@ -113,8 +113,9 @@ struct KernelPlan {
 /// The plan for people: each term, its lowering, the reason, the tile, shared memory, inputs.
 [[nodiscard]] std::string explain(const KernelPlan& plan);
 /// The bias after each pass of the planner over it: addends that have found no place in the kernel yet, and the places
-/// of the others (query row, key column, diagonal, score, factors). They always add up to the bias as typed. Throws
-/// Error(invalid_config) as `plan` does.
+/// of the others (query row, key column, diagonal, score, factors). They always add up to the bias as typed. Of a
+/// backward config, the passes of the forward pass whose log-sum-exp it reads. Throws Error(invalid_config) as `plan`
+/// does.
 [[nodiscard]] std::string explain_passes(const KernelPlan& plan);
 /// What `explain_passes` gives, as JSON: `bias` as typed, and that after each of the `passes`.
 [[nodiscard]] std::string explain_passes_json(const KernelPlan& plan);

@@ -233,3 +233,13 @@ TEST_CASE("the passes are explained one by one") {
 }
 
 }  // namespace flashbias::codegen
+TEST_CASE("the passes of a backward config are said to be those of the forward pass") {
+  const KernelPlan backward =
+      plan({.direction = Direction::backward, .head_dim = 64, .bias = alibi(), .arch = Arch{90}});
+  CHECK(explain_passes(backward).find("passes of the forward pass, whose log-sum-exp the backward pass reads") == 0);
+  CHECK(explain_passes_json(backward).find("\"note\": \"passes of the forward pass") != std::string::npos);
+  const KernelPlan forward = plan({.head_dim = 64, .bias = alibi(), .arch = Arch{90}});
+  CHECK(explain_passes(forward).find("bias as typed") == 0);
+  CHECK(explain_passes_json(forward).find("note") == std::string::npos);
+}
+
