@@ -133,6 +133,7 @@ Expr Parser::declared_range(const Expr& expr) {
   const Token range = tokens_.peek();
   static constexpr Function kRange{"range", "[input, ]low, high", nullptr};
   if (range.text != kRange.name) tokens_.fail(range, fmt::format("expected 'range', not {}", describe(range)));
+  count_operand(range);  // each copies the bias that it is declared of
   tokens_.take();
   Arguments arguments(*this, kRange);
   if (!tokens_.accept("(")) tokens_.fail(tokens_.peek(), "expected '(' and bounds, as in x.range(-1, 1)");

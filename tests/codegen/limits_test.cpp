@@ -143,6 +143,13 @@ TEST_CASE("an expression is counted as written out, however much of it is shared
              "has 2457300001 operations"));
 }
 
+TEST_CASE("ranges that are declared of one bias are counted, since each copies it") {
+  std::string text = "alibi()";
+  for (int i = 0; i < kMaxNodes; ++i) text += ".range(slopes, 0, 1)";
+  CHECK(
+      says(testing::message_of(ErrorCode::invalid_config, [&] { (void)parse_expr(text); }), "more than 8192 operands"));
+}
+
 TEST_CASE("nodes are made by make_expr alone, so that none is deeper than may be destroyed") {
   CHECK_FALSE(std::is_constructible_v<Expr, std::shared_ptr<const ExprNode>>);
 }
