@@ -65,8 +65,8 @@ struct SumOfProducts {
 /// Likewise of an expression that is simplified already (codegen/simplify.hpp).
 [[nodiscard]] std::optional<SumOfProducts> expand_simplified(const Expr& expr);
 
-/// The sum as an expression, in a fixed order; coefficients are rounded to double. Throws Error(invalid_config) where
-/// it is longer than an expression may be.
+/// The sum as an expression, in a fixed order; coefficients are cut to double (mpq_class::get_d). Throws
+/// Error(invalid_config) where it is longer than an expression may be.
 [[nodiscard]] Expr to_expr(const SumOfProducts& sum);
 
 }  // namespace flashbias::codegen

@@ -107,8 +107,10 @@ class Expr {
   [[nodiscard]] Expr operator[](int index) const;
   /// This input or index with bounds of its values declared: `key_input("x", 3).range(-1, 1)`, all components alike.
   /// The planner then knows which lowerings are exact, and so may take faster ones; values outside lose accuracy or
-  /// overflow. What is declared at one use of an input holds at all of them, and indices outside are refused at launch.
-  /// Throws Error(invalid_config) for anything but an input or an index, and for bounds that hold no number.
+  /// overflow, and where they make a table's index they may read memory beside the table. What is declared at one use
+  /// of an input holds at all of them, and indices outside are refused at launch. Throws Error(invalid_config) for
+  /// anything but an input or an index, for bounds that hold no number, or no integer for an input of integers, and for
+  /// those of an index that leave out 0.
   [[nodiscard]] Expr range(double low, double high) const;
   /// Likewise for an input, or for q_index or kv_index, inside this expression:
   /// `squared_distance(3).range("q_positions", -1, 1)`. Throws Error(invalid_config) where nothing has that name.
@@ -210,7 +212,8 @@ namespace bias {
 /// A learned table of `entries` numbers a head, looked up at an integer expression that should stay in [0, entries).
 /// Say `clamp(index, 0, entries - 1)` where it may not. Otherwise: an index that is provably outside at every score is
 /// refused, Error(invalid_config); what cannot be proved never reads other memory, but the nearest entry, as if it were
-/// clamped, and `explain` says so. Declared ranges (Expr::range) count in such proofs.
+/// clamped, and `explain` says so. Declared ranges (Expr::range) count in such proofs: data outside them may read
+/// memory beside the table.
 [[nodiscard]] Expr table(std::string name, int entries, const Expr& index, std::optional<DType> dtype = DType::f32);
 
 // Named biases, written in the language.

@@ -43,7 +43,7 @@ struct AttentionConfig {
 };
 
 [[nodiscard]] bool operator==(const AttentionConfig& a, const AttentionConfig& b) noexcept;
-/// Hash of what == compares; touches no strings.
+/// Hash of what == compares; touches no strings but the names of gradients.
 [[nodiscard]] std::size_t hash_value(const AttentionConfig& config) noexcept;
 
 /// Throws Error(invalid_config) that names the field, its value and what is accepted; for a bias that divides by what
