@@ -18,8 +18,6 @@
 namespace flashbias::codegen {
 namespace {
 
-bool holds_reals(const InputSpec& spec) { return spec.dtype != DType::i32 && spec.dtype != DType::u8; }
-
 /// The bias language has no literals of vectors, so vectors are differentiated by component.
 class Differentiator {
  public:
@@ -187,7 +185,7 @@ InputSpec differentiable_input(const Expr& value, const std::string& name, DType
     reject(fmt::format("a gradient is asked of '{}', which the bias `{}` does not read; its inputs: {}", excerpt(name),
                        excerpt(to_string(value)), quoted(names)));
   }
-  if (!holds_reals(*found)) {
+  if (!is_real(found->dtype)) {
     const std::string table = table_indexed_by(value, name);
     const std::string of_index = table.empty() ? "" : fmt::format(" in the index of table '{}'", table);
     reject(fmt::format(
@@ -243,7 +241,7 @@ std::vector<TableRead> table_reads(const Expr& value, const std::string& table) 
 std::vector<std::string> differentiable_inputs(const Expr& value) {
   std::vector<std::string> names;
   for (const InputSpec& input : collect_inputs(value, kDTypeOfQ)) {
-    if (holds_reals(input)) names.push_back(input.name);
+    if (is_real(input.dtype)) names.push_back(input.name);
   }
   return names;
 }

@@ -11,10 +11,6 @@
 namespace flashbias::codegen {
 namespace {
 
-bool is_real(const InputSpec& input) {
-  return input.dtype == DType::f16 || input.dtype == DType::bf16 || input.dtype == DType::f32;
-}
-
 bool is_operand(const std::string& name) { return name == "q" || name == "k" || name == "v"; }
 
 std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
@@ -45,7 +41,7 @@ GradientNames gradient_names(const AttentionConfig& config) {
   const auto wants = [&](std::string_view name) { return wants_gradient(config, name); };
   GradientNames names{.q = wants("q"), .k = wants("k"), .v = wants("v"), .inputs = {}};
   for (const InputSpec& input : sorted_inputs(config))
-    if (is_real(input) && wants(input.name)) names.inputs.push_back(input);
+    if (is_real(input.dtype) && wants(input.name)) names.inputs.push_back(input);
   return names;
 }
 
@@ -56,12 +52,12 @@ void validate_gradients(const AttentionConfig& config) {
     if (is_operand(input.name))
       reject(fmt::format("the bias has an input of the name '{}', which is also that of an operand; give it another",
                          input.name));
-    if (is_real(input)) known.push_back(input.name);
+    if (is_real(input.dtype)) known.push_back(input.name);
   }
   for (std::size_t i = 0; i < config.gradients.size(); ++i) {
     const std::string& name = config.gradients[i];
     const auto input = std::ranges::find(inputs, name, &InputSpec::name);
-    if (input != inputs.end() && !is_real(*input))
+    if (input != inputs.end() && !is_real(input->dtype))
       reject(fmt::format("'{}' is an input of {}, and only real numbers have gradients: those of {}", name,
                          to_string(input->dtype), fmt::join(known, ", ")));
     if (input == inputs.end() && !is_operand(name))

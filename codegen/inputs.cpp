@@ -49,6 +49,8 @@ bool is_input(Op op) noexcept {
          op == Op::table;
 }
 
+bool is_real(DType dtype) noexcept { return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32; }
+
 InputSpec input_spec(const Expr& input, DType dtype_of_q) {
   const ExprNode& node = input.node();
   return {.kind = node.op,

@@ -10,6 +10,9 @@ namespace flashbias::codegen {
 /// Whether an operation reads a tensor that is bound at launch.
 [[nodiscard]] bool is_input(Op op) noexcept;
 
+/// Whether a tensor of this type holds real numbers, not integers.
+[[nodiscard]] bool is_real(DType dtype) noexcept;
+
 /// What an input expression asks of its tensor; one of no dtype of its own has `dtype_of_q`.
 [[nodiscard]] InputSpec input_spec(const Expr& input, DType dtype_of_q);
 

@@ -5,6 +5,7 @@
 
 #include "codegen/characters.hpp"
 #include "codegen/excerpt.hpp"
+#include "codegen/inputs.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/error.hpp"
 
@@ -19,7 +20,7 @@ bool is_identifier(std::string_view name) {
 }
 
 ScalarType scalar_type(std::optional<DType> dtype) {
-  return dtype == DType::i32 || dtype == DType::u8 ? ScalarType::integer : ScalarType::real;
+  return !dtype || codegen::is_real(*dtype) ? ScalarType::real : ScalarType::integer;  // absent: that of q
 }
 
 Expr input(Op op, std::string name, int dims, std::optional<DType> dtype) {

@@ -211,8 +211,8 @@ std::optional<FactorTerm> supplied_factors(const Expr& expr, DType dtype_of_q) {
   const ExprNode& query = expr.arg(in_order ? 0 : 1).node();
   const ExprNode& key = expr.arg(in_order ? 1 : 0).node();
   const DType dtype = query.dtype.value_or(dtype_of_q);
-  const bool is_real = dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32;
-  if (query.op != Op::query_input || key.op != Op::key_input || key.dtype.value_or(dtype_of_q) != dtype || !is_real)
+  if (query.op != Op::query_input || key.op != Op::key_input || key.dtype.value_or(dtype_of_q) != dtype ||
+      !is_real(dtype))
     return std::nullopt;
   return FactorTerm{query.name, key.name, query.type.dims, dtype};
 }

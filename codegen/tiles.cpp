@@ -156,6 +156,8 @@ int shared_bytes_limit(Arch arch) {
   }
 }
 
+namespace {
+
 Tile forced_tile(const AttentionConfig& config, const BiasProgram& program) {
   const TileShape& shape = *config.tile;
   Tile tile{.block_q = shape.block_q,
@@ -171,6 +173,8 @@ Tile forced_tile(const AttentionConfig& config, const BiasProgram& program) {
                           "smaller one",
                           to_string(shape), bytes, shared_bytes_limit(config.arch), to_string(config.arch)));
 }
+
+}  // namespace
 
 Tile choose_tile(const AttentionConfig& config, const BiasProgram& program) {
   if (config.tile) return forced_tile(config, program);
