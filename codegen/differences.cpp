@@ -1,12 +1,14 @@
 #include "codegen/differences.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "codegen/error_bound.hpp"
 #include "codegen/rewrite.hpp"
 #include "flashbias/error.hpp"
 
@@ -125,11 +127,20 @@ class Differences {
     return {std::move(weight), std::move(differences)};
   }
 
-  /// What multiplies differences: values that are computed ahead and not paired.
+  /// What multiplies differences: values that are computed ahead and not paired, and no parts of an exponential that
+  /// f32 may not hold where it holds the whole.
   [[nodiscard]] bool may_weigh(const Monomial& weight) const {
-    return std::ranges::none_of(weight, [&](const Power& power) {
-      return paired_.contains(power.atom) || dependence(power.atom.expr()).mixed();
-    });
+    bool query_exponential = false;
+    bool key_exponential = false;
+    for (const Power& power : weight) {
+      const Dependence varies = dependence(power.atom.expr());
+      if (paired_.contains(power.atom) || varies.mixed()) return false;
+      if (power.atom.expr().op() != Op::exp) continue;
+      query_exponential |= varies.query;
+      key_exponential |= varies.key;
+    }
+    return !query_exponential || !key_exponential ||
+           std::isfinite(f32_value(to_expr({.terms = {{weight, 1}}})).magnitude());
   }
 
   [[nodiscard]] static Expr weighted_sum(const std::map<Monomial, SumOfProducts>& by_weight) {

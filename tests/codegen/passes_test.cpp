@@ -147,6 +147,15 @@ TEST_CASE("pass: each other term takes the lowering that is cheapest") {
                "supplied factors: dot(query_input(f, 8, f16), key_input(g, 8, f16))"}));
 }
 
+TEST_CASE("pass: an exponential beside a difference stays whole where f32 may not hold its parts") {
+  const Expr w = query_input("w");
+  const Expr m = key_input("m");
+  const auto score = [](const Expr& bias) { return after(choose_lowerings, {bias}); };
+  CHECK(score((x - y) * exp(w - m)).find("exp(query_input(w) - key_input(m))") != std::string::npos);
+  CHECK(score((x - y) * exp(w.range(-1, 1) - m.range(-1, 1))).find("exp(query_input(w).range(-1, 1))") !=
+        std::string::npos);
+}
+
 TEST_CASE("pass: a forced lowering that no term can take is refused") {
   const AttentionConfig config{.lowering = Lowering::diagonal};
   const std::string message =
@@ -232,7 +241,6 @@ TEST_CASE("the passes are explained one by one") {
         std::string::npos);
 }
 
-}  // namespace flashbias::codegen
 TEST_CASE("the passes of a backward config are said to be those of the forward pass") {
   const KernelPlan backward =
       plan({.direction = Direction::backward, .head_dim = 64, .bias = alibi(), .arch = Arch{90}});
@@ -243,3 +251,4 @@ TEST_CASE("the passes of a backward config are said to be those of the forward p
   CHECK(explain_passes_json(forward).find("note") == std::string::npos);
 }
 
+}  // namespace flashbias::codegen
