@@ -14,6 +14,7 @@
 #include "tools/progress.hpp"
 #include "tools/run_attention.hpp"
 #include "tools/run_gradients.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -197,7 +198,7 @@ void report_failures(const std::vector<Result>& results) {
     const auto& reason = !result.compiled.kernel     ? result.compiled.error
                          : !result.run_error.empty() ? result.run_error
                                                      : wrong_output;
-    fmt::print(stderr, "flashbias: error: {}: {}\n", result.entry.name, reason);
+    complain(fmt::format("error: {}: {}", result.entry.name, reason));
   }
   if (failed) throw CLI::RuntimeError(1);
 }

@@ -8,6 +8,7 @@
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
 #include "tools/config_flags.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -22,7 +23,7 @@ struct Options {
 std::string shown_source(const KernelSource& source, bool no_format) {
   if (no_format) return source.text;
   const auto formatted = format_source(source);
-  if (!formatted.formatted) fmt::print(stderr, "flashbias: unformatted source: {}\n", formatted.why_not);
+  if (!formatted.formatted) complain("unformatted source: " + formatted.why_not);
   return formatted.text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "tools/output.hpp"
 #include "tools/pack_files.hpp"
 #include "tools/progress.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -101,10 +103,10 @@ void report_failures(const std::vector<Target>& targets, const std::vector<Compi
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (outcomes[i].kernel) continue;
     ++failures;
-    fmt::print(stderr, "flashbias: error: {}: {}\n", targets[i].label(), outcomes[i].error);
+    complain(fmt::format("error: {}: {}", targets[i].label(), outcomes[i].error));
   }
   if (failures == 0) return;
-  fmt::print(stderr, "flashbias: error: {} of {} kernels failed\n", failures, targets.size());
+  complain(fmt::format("error: {} of {} kernels failed", failures, targets.size()));
   throw CLI::RuntimeError(1);
 }
 
@@ -135,8 +137,10 @@ void write_pack(const Options& options, const std::filesystem::path& cache,
     writer.write_with_earlier(options.pack);
   else
     writer.write(options.pack);
-  fmt::print(stderr, "wrote {} with {}, {}\n", options.pack, count_text(writer.size(), "kernel"),
-             bytes_text(static_cast<std::int64_t>(std::filesystem::file_size(options.pack))));
+  const auto bytes = static_cast<std::int64_t>(std::filesystem::file_size(options.pack));
+  std::fputs(fmt::format("wrote {} with {}, {}\n", options.pack, count_text(writer.size(), "kernel"), bytes_text(bytes))
+                 .c_str(),
+             stderr);
 }
 
 /// What would be done with each kernel, and what was found instead of those that would be compiled.

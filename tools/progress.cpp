@@ -1,6 +1,6 @@
 #include "tools/progress.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -19,13 +19,11 @@ Progress::~Progress() {
 void Progress::advance(std::string_view what) {
   constexpr std::size_t kWidth = 30;
   ++done_;
-  if (!terminal_) {
-    fmt::print(stderr, "{} {}: {}\n", task_, state(), what);
-    return;
-  }
   const auto filled = kWidth * done_ / total_;
-  fmt::print(stderr, "\r\033[K{} [{}{}] {}: {}", task_, std::string(filled, '#'), std::string(kWidth - filled, '.'),
-             state(), what);
+  const std::string text = terminal_ ? fmt::format("\r\033[K{} [{}{}] {}: {}", task_, std::string(filled, '#'),
+                                                   std::string(kWidth - filled, '.'), state(), what)
+                                     : fmt::format("{} {}: {}\n", task_, state(), what);
+  std::fputs(text.c_str(), stderr);  // fmt::print would throw where it cannot be written, on a thread that works
   std::fflush(stderr);
 }
 

@@ -16,6 +16,7 @@
 #include "tools/run_attention.hpp"
 #include "tools/run_gradients.hpp"
 #include "tools/shape_flags.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -76,7 +77,7 @@ float scale_of(const Options& options, const AttentionConfig& config) {
 }
 
 [[noreturn]] void fail_check(const char* what) {
-  fmt::print(stderr, "flashbias: error: {} not within the accepted error of the float64 reference\n", what);
+  complain(fmt::format("error: {} not within the accepted error of the float64 reference", what));
   throw CLI::RuntimeError(1);
 }
 
