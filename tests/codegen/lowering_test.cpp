@@ -2,13 +2,20 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/bias_program.hpp"
+#include "codegen/error_bound.hpp"
+#include "codegen/inputs.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/simplify.hpp"
+#include "codegen/split_factors.hpp"
+#include "codegen/term_lowering.hpp"
 #include "flashbias/cache.hpp"
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
+#include "tests/codegen/in_f32.hpp"
 #include "tests/codegen/random_bias.hpp"
 #include "tests/codegen/sampled_inputs.hpp"
 
@@ -32,6 +39,33 @@ Expr sum_of(const BiasProgram& program) {
   return rewrite(sum,
                  [](const Expr& e) { return e.op() == Op::named && e.node().name == "kv_origin" ? Expr(kOrigin) : e; });
 }
+
+/// Sums and products in another order round in another way, but not by more than a few times.
+constexpr double kRegrouped = 16;
+
+/// An expression at one score, where what it reads is known: f32_value then bounds how it is rounded there.
+class AtPoint {
+ public:
+  AtPoint(const SampledInputs& inputs, std::int64_t i, std::int64_t j) : inputs_(inputs), i_(i), j_(j) {}
+
+  Expr operator()(const Expr& e) {
+    if (e.type() == ValueType{ScalarType::integer, 1}) return {static_cast<std::int64_t>(value(e))};
+    if (is_input(e.op()) || e.op() == Op::component)
+      return head_scalar("v" + std::to_string(++values_)).range(value(e), value(e));
+    if (e.op() == Op::select) return (*this)(e.arg(value(e.arg(0)) != 0 ? 1 : 2));
+    if (e.op() == Op::to_real && e.arg(0).type().scalar == ScalarType::boolean) return {value(e)};
+    std::vector<Expr> args = e.node().args;
+    for (Expr& arg : args) arg = (*this)(arg);
+    return args.empty() ? e : with_args(e, std::move(args));
+  }
+
+ private:
+  [[nodiscard]] double value(const Expr& e) const { return inputs_.at(e, i_, j_); }
+
+  const SampledInputs& inputs_;
+  std::int64_t i_, j_;
+  int values_ = 0;
+};
 
 /// Another writing of the same value: sums and products reordered and regrouped, products of sums written out.
 Expr rewritten(const Expr& expr, RandomBias& random) {
@@ -79,6 +113,36 @@ TEST_CASE("what a kernel adds up is the bias as typed") {
   }
   CHECK(compared > 5000);
   CHECK(split > 40);
+}
+
+TEST_CASE("what a kernel adds up in f32 loses no more than the bias as typed") {
+  RandomBias random(7);
+  for (const double extent : {1.0, 1e3, 1e9}) {
+    CAPTURE(extent);
+    int compared = 0;
+    for (unsigned n = 0; n < 1000; ++n) {
+      const Expr expr = rewrite(random(), [&](const Expr& e) { return e.node().range ? e.range(-extent, extent) : e; });
+      const AttentionConfig config{.head_dim = 32, .bias = expr, .causal = n % 3 == 0, .arch = Arch{90}};
+      CAPTURE(to_string(expr));
+      const BiasProgram program = lower_bias(config);
+      const Expr sum = sum_of(program);
+      const SampledInputs inputs(n, extent);
+      for (int sample = 0; sample < 4; ++sample) {
+        const int i = random.below(SampledInputs::kTokens);
+        const int j = random.below(config.causal ? i + 1 : static_cast<int>(SampledInputs::kTokens));
+        const double exact = inputs.at(expr, i, j);
+        const Expr typed = simplify(expr, config.causal);
+        const testing::InF32 in_f32(inputs, i, j);
+        const double bound = f32_value(AtPoint(inputs, i, j)(typed)).error;
+        if (!std::isfinite(exact) || !std::isfinite(bound) || !std::isfinite(in_f32(typed))) continue;
+        ++compared;
+        const double computed = in_f32(write_out_dots(sum));
+        CAPTURE(to_string(sum));
+        REQUIRE(std::abs(computed - exact) <= score_error_budget(config.dtype) + kRegrouped * bound);
+      }
+    }
+    CHECK(compared > 1000);
+  }
 }
 
 TEST_CASE("equal polynomials written differently have equal keys") {
