@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flashbias/error.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/suggest.hpp"
 #include "tools/window_sides.hpp"
 
@@ -143,13 +144,16 @@ void BiasFlags::add_to(CLI::App& verb) {
                   "language such as \"-abs(q_position() - kv_index()) * 0.5\"")
       ->capture_default_str()
       ->group(kGroup);
-  verb.add_option("--rank", rank, "low-rank: columns of q_factors and k_factors, 1 to 128")->group(kGroup);
-  verb.add_option("--dims", dims, "distance: coordinates a token")->group(kGroup);
+  verb.add_option("--rank", rank, "low-rank: columns of q_factors and k_factors, 1 to 128")
+      ->check(whole_int())
+      ->group(kGroup);
+  verb.add_option("--dims", dims, "distance: coordinates a token")->check(whole_int())->group(kGroup);
   verb.add_option("--weight", weight, "distance: none, per_head (the default), per_query or per_key")->group(kGroup);
   verb.add_option("--max-distance", max_distance,
                   "relative: where positions are clipped; t5: where buckets end, 128 by default")
+      ->check(whole_int())
       ->group(kGroup);
-  verb.add_option("--buckets", buckets, "t5: entries of the table, 32 by default")->group(kGroup);
+  verb.add_option("--buckets", buckets, "t5: entries of the table, 32 by default")->check(whole_int())->group(kGroup);
   verb.add_flag("--unidirectional", unidirectional, "t5: buckets for earlier keys only, as in a decoder")
       ->group(kGroup);
   verb.add_option("--window", window, "window: height x width (24x24); earth: levels x latitudes x longitudes (2x6x12)")

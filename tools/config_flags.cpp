@@ -6,6 +6,7 @@
 
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
+#include "tools/flag_checks.hpp"
 
 namespace flashbias::tools {
 
@@ -23,8 +24,11 @@ void ConfigFlags::add_to(CLI::App& verb) {
   verb.add_option("--dtype", dtype_, "of q, k, v and the output: f16 or bf16")->capture_default_str()->group(kGroup);
   verb.add_option("--head-dim", head_dim_, "of q and k: a multiple of 8 up to 256")
       ->capture_default_str()
+      ->check(whole_int())
       ->group(kGroup);
-  verb.add_option("--head-dim-v", head_dim_v_, "of v and the output; --head-dim by default")->group(kGroup);
+  verb.add_option("--head-dim-v", head_dim_v_, "of v and the output; --head-dim by default")
+      ->check(whole_int())
+      ->group(kGroup);
   verb.add_flag("--causal", causal_, "query i sees keys up to i + Nk - Nq")->group(kGroup);
   verb.add_option("--main-loop", main_loop_, "portable or hopper; by default the one for Hopper where it serves")
       ->group(kGroup);

@@ -10,6 +10,7 @@
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "tools/config_flags.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/input_files.hpp"
 #include "tools/npy.hpp"
 #include "tools/output.hpp"
@@ -211,7 +212,10 @@ void add_run(CLI::App& app) {
       ->type_name(kInputFileType)
       ->group(kGroup);
   verb->add_option("--scale", options->softmax_scale, "softmax scale; 1 / sqrt(head_dim) by default")->group(kGroup);
-  verb->add_option("--seed", options->seed, "of the random tensors")->capture_default_str()->group(kGroup);
+  verb->add_option("--seed", options->seed, "of the random tensors")
+      ->capture_default_str()
+      ->check(whole_number(0))
+      ->group(kGroup);
   verb->add_flag(
       "--check", options->check,
       "against float64 on the CPU; fails beyond 1.5 times the rounding error, gradients beyond about 4 times what "

@@ -113,3 +113,20 @@ TEST_CASE("command: flags that do not make a config are errors that name the fla
     CHECK(result.error.find(message) != std::string::npos);
   }
 }
+
+TEST_CASE("command: a number with a leading zero, or none at all, is told what was expected") {
+  for (const std::string flag : {"--head-dim", "--head-dim-v", "--rank", "--dims", "--max-distance", "--buckets"}) {
+    for (const std::string value : {"0100", "00", "abc", "-8", "1e3", "99999999999"}) {
+      const auto result = run_command("explain --arch sm_80 " + flag + " " + value);
+      INFO(flag, " ", value, ": ", result.error);
+      CHECK(result.status == 2);
+      CHECK(result.error.starts_with("flashbias: error: " + flag + ": '" + value +
+                                     "'; expected a whole number from 0 to 2147483647"));
+    }
+  }
+  for (const std::string flag : {"--seqlen-q", "--batch", "--seed"}) {
+    const auto result = run_command("run --arch sm_80 " + flag + " 0100");
+    INFO(flag, ": ", result.error);
+    CHECK(result.error.starts_with("flashbias: error: " + flag + ": '0100'; expected a whole number of at least "));
+  }
+}
