@@ -2,19 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <new>
 #include <numeric>
 
 #include "flashbias/error.hpp"
 #include "flashbias/reference.hpp"
 
 namespace flashbias::tools {
+namespace {
+
+/// Of all elements. Throws std::bad_alloc where no memory could have as many.
+std::size_t bytes_of(const HostTensor& tensor) {
+  if (std::ranges::count(tensor.shape, 0) > 0) return 0;
+  std::int64_t bytes = size_of(tensor.dtype);
+  for (const std::int64_t size : tensor.shape)
+    if (__builtin_mul_overflow(bytes, size, &bytes)) throw std::bad_alloc();
+  if (bytes < 0 || static_cast<std::uint64_t>(bytes) > std::vector<std::byte>().max_size()) throw std::bad_alloc();
+  return static_cast<std::size_t>(bytes);
+}
+
+}  // namespace
+
 HostTensor::HostTensor(DType type, std::vector<std::int64_t> sizes) : dtype(type), shape(std::move(sizes)) {
   if (shape.size() > TensorView::kMaxRank) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a tensor has {} dimensions; at most {} are accepted", shape.size(), TensorView::kMaxRank));
   }
-  data.resize(static_cast<std::size_t>(elements() * size_of(dtype)));
+  try {
+    data.resize(bytes_of(*this));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::invalid_argument, fmt::format("a tensor {} is larger than memory", to_string(*this)));
+  }
 }
 
 std::int64_t HostTensor::elements() const {

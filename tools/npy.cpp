@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <fstream>
-#include <optional>
-#include <regex>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "flashbias/error.hpp"
 
@@ -42,17 +45,40 @@ std::size_t read_header_size(std::istream& file, const std::filesystem::path& pa
   return size;
 }
 
-/// A field of the header, a Python dictionary: the part of it that the pattern captures.
-std::string header_field(const std::string& header, const std::string& name, const std::string& pattern,
-                         const std::filesystem::path& path) {
-  std::smatch match;
-  if (!std::regex_search(header, match, std::regex("'" + name + "'\\s*:\\s*" + pattern))) {
-    reject(path, fmt::format("its header has no readable '{}': {}", name, header));
-  }
-  return match[1];
+/// A field of the header, a Python dictionary: what follows `'name':`, to the end of the header.
+std::string_view header_field(std::string_view header, std::string_view name) {
+  const auto key = header.find(fmt::format("'{}'", name));
+  if (key == std::string_view::npos) return {};
+  const auto after_blanks = [&](std::size_t from) {
+    return std::min(header.find_first_not_of(" \t\n", from), header.size());
+  };
+  const auto colon = after_blanks(key + name.size() + 2);
+  if (!header.substr(colon).starts_with(':')) return {};
+  return header.substr(after_blanks(colon + 1));
 }
 
-DType parse_type(const std::string& name, const std::filesystem::path& path) {
+[[noreturn]] void reject_header(std::string_view header, std::string_view name, const std::filesystem::path& path) {
+  reject(path, fmt::format("its header has no readable '{}': {}", name, header));
+}
+
+/// What a field of the header has between two characters.
+std::string_view enclosed_field(std::string_view header, std::string_view name, char first, char last,
+                                const std::filesystem::path& path) {
+  const std::string_view value = header_field(header, name);
+  const auto end = value.find(last, 1);
+  if (!value.starts_with(first) || end == std::string_view::npos) reject_header(header, name, path);
+  return value.substr(1, end - 1);
+}
+
+bool is_fortran_order(std::string_view header, const std::filesystem::path& path) {
+  constexpr std::string_view kName = "fortran_order";
+  const std::string_view value = header_field(header, kName);
+  if (value.starts_with("True")) return true;
+  if (!value.starts_with("False")) reject_header(header, kName, path);
+  return false;
+}
+
+DType parse_type(std::string_view name, const std::filesystem::path& path) {
   const auto* const type = std::ranges::find(kTypes, name, &NumpyType::name);
   if (type == kTypes.end()) {
     reject(path, fmt::format("holds numbers of type '{}'; save float16, float32, int32, uint8 or bool, such as "
@@ -62,13 +88,29 @@ DType parse_type(const std::string& name, const std::filesystem::path& path) {
   return type->dtype;
 }
 
-std::vector<std::int64_t> parse_shape(const std::string& text) {
-  static const std::regex number("[0-9]+");
+std::vector<std::int64_t> parse_shape(std::string_view header, const std::filesystem::path& path) {
+  constexpr std::string_view kName = "shape";
+  const std::string_view text = enclosed_field(header, kName, '(', ')', path);
   std::vector<std::int64_t> shape;
-  for (std::sregex_iterator match(text.begin(), text.end(), number); match != std::sregex_iterator(); ++match) {
-    shape.push_back(std::stoll(match->str()));
+  for (std::size_t i = 0; (i = text.find_first_not_of(", ", i)) != std::string_view::npos;) {
+    std::int64_t size = 0;
+    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), size);
+    if (error == std::errc::result_out_of_range)
+      reject(path, fmt::format("has the shape ({}), which is larger than memory", text));
+    if (error != std::errc() || size < 0) reject_header(header, kName, path);
+    shape.push_back(size);
+    i = static_cast<std::size_t>(end - text.data());
   }
   return shape;
+}
+
+/// Zeros, or an error that names the file.
+HostTensor tensor_for(DType dtype, std::vector<std::int64_t> shape, const std::filesystem::path& path) {
+  try {
+    return {dtype, std::move(shape)};
+  } catch (const Error& error) {
+    reject(path, error.what());
+  }
 }
 
 /// The magic, the version and a header padded so that the data begin at a multiple of 64 bytes.
@@ -95,15 +137,16 @@ HostTensor read_npy(const std::filesystem::path& path) {
 }
 
 HostTensor read_npy(std::istream& file, const std::filesystem::path& path) {
-  std::string header(read_header_size(file, path), ' ');
+  constexpr std::size_t kMostBytes = 4096;  // NumPy's own have 118
+  const std::size_t size = read_header_size(file, path);
+  if (size > kMostBytes) reject(path, fmt::format("has a header of {} bytes; at most {} are read", size, kMostBytes));
+  std::string header(size, ' ');
   file.read(header.data(), static_cast<std::streamsize>(header.size()));
   if (!file) reject(path, "ends within its header");
 
-  if (header_field(header, "fortran_order", "(True|False)", path) == "True") {
-    reject(path, "is in Fortran order; save numpy.ascontiguousarray(array)");
-  }
-  HostTensor tensor(parse_type(header_field(header, "descr", "'([^']*)'", path), path),
-                    parse_shape(header_field(header, "shape", "\\(([0-9, ]*)\\)", path)));
+  if (is_fortran_order(header, path)) reject(path, "is in Fortran order; save numpy.ascontiguousarray(array)");
+  HostTensor tensor =
+      tensor_for(parse_type(enclosed_field(header, "descr", '\'', '\'', path), path), parse_shape(header, path), path);
   file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
   if (!file) reject(path, fmt::format("ends before the data of {}", to_string(tensor)));
   return tensor;

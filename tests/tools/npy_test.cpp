@@ -6,6 +6,7 @@
 
 #include "flashbias/error.hpp"
 #include "flashbias/reference.hpp"
+#include "tests/errors.hpp"
 #include "tests/file_text.hpp"
 #include "tests/tools/command.hpp"
 
@@ -31,7 +32,8 @@ std::string file_with(const std::string& content) {
 
 /// A version 2 file with four zero bytes of data.
 std::string file_with_header(const std::string& header) {
-  const std::string size{static_cast<char>(header.size()), 0, 0, 0};
+  const std::string size{static_cast<char>(header.size() & 0xffU), static_cast<char>(header.size() >> 8U & 0xffU),
+                         static_cast<char>(header.size() >> 16U), 0};
   return file_with(std::string("\x93NUMPY\x02\x00", 8) + size + header + std::string(4, '\0'));
 }
 
@@ -96,4 +98,34 @@ TEST_CASE("npy: files that cannot be read say why and what to save instead") {
   CHECK(read_error(file_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"))
             .ends_with("ends before the data of f32 [2]"));
   CHECK(read_error(file_with_header("{'descr': '<f4'}")).find("no readable 'fortran_order'") != std::string::npos);
+}
+
+TEST_CASE("npy: headers and shapes that are too large are refused, not allocated") {
+  const auto of_shape = [](const std::string& shape) {
+    return read_error(file_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }"));
+  };
+  CHECK(of_shape("99999999999999999999, 2")
+            .ends_with("has the shape (99999999999999999999, 2), which is larger than memory"));
+  CHECK(of_shape("1000000000, 1000000000").ends_with("a tensor f32 [1000000000, 1000000000] is larger than memory"));
+  CHECK(of_shape("4294967296, 4294967296").ends_with("a tensor f32 [4294967296, 4294967296] is larger than memory"));
+  CHECK(of_shape("1, -1").find("no readable 'shape'") != std::string::npos);
+  CHECK(of_shape("1, x").find("no readable 'shape'") != std::string::npos);
+  CHECK(of_shape("1, 1, 1, 1, 1, 1, 1, 1, 1").find("dimensions; at most") != std::string::npos);
+
+  const auto of_type = [](std::size_t length) {
+    return read_error(
+        file_with_header("{'descr': '" + std::string(length, 'x') + "', 'fortran_order': False, 'shape': (1,), }"));
+  };
+  CHECK(of_type(65'000).find("bytes; at most 4096 are read") != std::string::npos);
+  CHECK(of_type(4000).find("holds numbers of type") != std::string::npos);
+  // A size of 4 GiB, and no header.
+  CHECK(read_error(file_with(std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12)))
+            .find("has a header of 4294967295 bytes") != std::string::npos);
+}
+
+TEST_CASE("host tensor: more than memory is an error that names the shape") {
+  CHECK(testing::message_of(ErrorCode::invalid_argument, [] {
+          HostTensor(DType::f16, {99'999'999'999, 1024, 8, 8});
+        }) == "a tensor f16 [99999999999, 1024, 8, 8] is larger than memory");
+  CHECK(HostTensor(DType::f16, {4'294'967'296, 4'294'967'296, 0}).data.empty());
 }
