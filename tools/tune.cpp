@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
+#include <CLI/Error.hpp>
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flashbias/error.hpp"
@@ -17,6 +19,7 @@
 #include "tools/output.hpp"
 #include "tools/run_attention.hpp"
 #include "tools/shape_flags.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -26,6 +29,7 @@ struct Options {
   ConfigFlags config;
   ShapeFlags shape;
   std::string manifest;
+  std::vector<const CLI::Option*> of_one_kernel;  ///< flags that a manifest takes the place of
   bool lowerings_only = false;
   bool keep = false;
   bool json = false;
@@ -50,6 +54,7 @@ struct Tuning {
     const auto time = [](const Candidate& c) { return c.passed ? c.milliseconds : HUGE_VAL; };
     return *std::ranges::min_element(candidates, {}, time);
   }
+  [[nodiscard]] bool is_best(const Candidate& candidate) const { return candidate.passed && &candidate == &best(); }
 };
 
 double predicted_cost(const KernelPlan& plan) {
@@ -158,11 +163,15 @@ void print(const Tuning& tuning) {
   fmt::print("  {:<24} {:<16} {:>9} {:>9} {:>6}\n", "lowering", "tile", "predicted", "ms", "error");
   for (const Candidate& each : tuning.candidates) {
     const KernelPlan plan = flashbias::plan(each.config);
-    const bool best = &each == &tuning.best();
-    fmt::print("{} {:<24} {:<16} {:>9.1f} {:>9.4f} {:>6.2f} {}\n", best ? '*' : ' ', lowering_text(plan),
-               tile_text(plan.tile), each.predicted, each.milliseconds, each.error_ratio, each.problem);
+    fmt::print("{} {:<24} {:<16} {:>9.1f} {:>9.4f} {:>6.2f} {}\n", tuning.is_best(each) ? '*' : ' ',
+               lowering_text(plan), tile_text(plan.tile), each.predicted, each.milliseconds, each.error_ratio,
+               each.problem);
   }
   const Candidate& chosen = tuning.candidates.front();
+  if (!chosen.passed) {
+    fmt::print("  the planner's choice, the first row, did not pass\n");
+    return;
+  }
   fmt::print("  the planner's choice, the first row, takes {:.2f} times the best\n",
              chosen.milliseconds / tuning.best().milliseconds);
 }
@@ -177,7 +186,7 @@ nlohmann::ordered_json to_json(const Tuning& tuning) {
                                                                        {"predicted", each.predicted},
                                                                        {"milliseconds", each.milliseconds},
                                                                        {"error_ratio", each.error_ratio},
-                                                                       {"best", &each == &tuning.best()}});
+                                                                       {"best", tuning.is_best(each)}});
     if (!each.problem.empty()) row["problem"] = each.problem;
   }
   return json;
@@ -204,27 +213,62 @@ void require_forward(const ManifestEntry& entry) {
                           entry.name));
 }
 
+/// The kernels of the manifest that have a shape.
+std::vector<ManifestEntry> manifest_entries(const Options& options) {
+  for (const CLI::Option* flag : options.of_one_kernel) {
+    if (flag->count() == 0) continue;
+    throw Error(
+        ErrorCode::invalid_config,
+        fmt::format("{} beside --manifest {}: its kernels have configs and shapes of their own, and are tuned for "
+                    "this machine's GPU; leave {} out",
+                    flag->get_name(), options.manifest, flag->get_name()));
+  }
+  std::vector<ManifestEntry> entries = read_manifest(options.manifest);
+  std::erase_if(entries, [](const ManifestEntry& entry) { return !entry.shape; });
+  if (!entries.empty()) return entries;
+  throw Error(ErrorCode::invalid_config,
+              fmt::format("the manifest {} has no kernel with a shape to tune it at; add one, such as \"shape\": "
+                          "{{\"batch\": 1, \"heads\": 8, \"seqlen_q\": 1024}}",
+                          options.manifest));
+}
+
+/// A config that names another GPU than this machine's cannot be measured.
+void settle_arch(AttentionConfig& config) {
+  const Arch arch = jit::current_arch();
+  if (!config.arch.is_current_device() && config.arch != arch) {
+    throw Error(ErrorCode::unsupported_device,
+                fmt::format("the config is for {}, but this machine's GPU is {}, and tuning measures on it; leave the "
+                            "arch out",
+                            to_string(config.arch), to_string(arch)));
+  }
+  config.arch = arch;
+}
+
 void tune_all(const Options& options) {
   std::vector<ManifestEntry> entries;
   if (options.manifest.empty()) {
     const AttentionConfig config = options.config.config();
     entries.push_back({to_string(config.bias), config, options.shape.shape(), {}});
   } else {
-    entries = read_manifest(options.manifest);
+    entries = manifest_entries(options);
   }
   std::ranges::for_each(entries, require_forward);
+  bool all_passed = true;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (ManifestEntry& entry : entries) {
-    if (!entry.shape) continue;
-    entry.config.arch = jit::current_arch();
+    settle_arch(entry.config);
     const Tuning tuning = tune(entry.name, entry.config, *entry.shape, options.lowerings_only);
     if (options.json)
       json.push_back(to_json(tuning));
     else
       print(tuning);
     if (options.keep && tuning.best().passed) keep(entry.config, tuning);
+    if (tuning.best().passed) continue;
+    complain(fmt::format("error: {}: nothing that was measured passed", entry.name));
+    all_passed = false;
   }
   if (options.json) print_json(json);
+  if (!all_passed) throw CLI::RuntimeError(1);
 }
 
 }  // namespace
@@ -232,8 +276,12 @@ void tune_all(const Options& options) {
 void add_tune(CLI::App& app) {
   auto* verb = app.add_subcommand("tune", "Measure the lowerings and tiles that serve a config, on the GPU");
   auto options = std::make_shared<Options>();
+  const auto first = verb->get_options().size();
   options->config.add_to(*verb);
   options->shape.add_to(*verb, "Sizes");
+  options->of_one_kernel = std::as_const(*verb).get_options();
+  options->of_one_kernel.erase(options->of_one_kernel.begin(),
+                               options->of_one_kernel.begin() + static_cast<std::ptrdiff_t>(first));  // --help
   verb->add_option("--manifest", options->manifest, "tune each kernel that has a shape there")->type_name("FILE");
   verb->add_flag("--lowerings", options->lowerings_only, "measure lowerings alone, not tiles");
   verb->add_flag("--keep", options->keep, "keep the winner in the cache directory: later kernels of the config use it");

@@ -152,3 +152,18 @@ TEST_CASE("command: doctor says what is missing and fails nothing") {
   CHECK(contains(report["driver"]["problem"], "/nonexistent/libcuda.so.1"));
   CHECK(contains(run_command("doctor").out, "/nonexistent/libcuda.so.1"));
 }
+
+TEST_CASE("command: tune says what it cannot heed") {
+  const auto manifest = scratch_path("shapeless.json");
+  std::ofstream(manifest) << R"({"kernels": [{"name": "tiny", "config": "head_dim=16"}]})";
+  const auto shapeless = run_command("tune --manifest " + manifest);
+  CHECK(shapeless.status == 1);
+  CHECK(contains(shapeless.error, "shapeless.json has no kernel with a shape to tune it at; add one"));
+  for (const std::string flag :
+       {"--head-dim 32", "--bias alibi", "--arch sm_80", "--seqlen-q 64", "--config head_dim=16"}) {
+    const auto ignored = run_command("tune --manifest " + manifest + " " + flag);
+    INFO(flag);
+    CHECK(ignored.status == 1);
+    CHECK(contains(ignored.error, flag.substr(0, flag.find(' ')) + " beside --manifest"));
+  }
+}
