@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
-#include <fstream>
 #include <memory>
 
-#include "flashbias/error.hpp"
 #include "flashbias/plan.hpp"
 #include "flashbias/source.hpp"
 #include "tools/config_flags.hpp"
+#include "tools/flag_checks.hpp"
+#include "tools/output_file.hpp"
 #include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
@@ -27,19 +27,12 @@ std::string shown_source(const KernelSource& source, bool no_format) {
   return formatted.text;
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw Error(ErrorCode::io, fmt::format("cannot write {}; check the directory and its permissions", path));
-}
-
 void emit_config(const Options& options) {
   const auto text = shown_source(emit(plan(options.config.config())), options.no_format);
   if (options.output.empty()) {
     fmt::print("{}", text);
   } else {
-    write_file(options.output, text);
+    write_output_file(options.output, {text});
   }
 }
 
@@ -50,7 +43,7 @@ void add_emit(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
   verb->add_flag("--no-format", options->no_format, "as the compiler gets it");
-  verb->add_option("-o,--output", options->output, "file to write instead of standard output");
+  verb->add_option("-o,--output", options->output, "file to write instead of standard output")->check(not_empty());
   verb->callback([options] { emit_config(*options); });
 }
 

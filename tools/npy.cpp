@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "flashbias/error.hpp"
+#include "tools/output_file.hpp"
 
 namespace flashbias::tools {
 namespace {
@@ -128,6 +129,10 @@ std::string make_header(const HostTensor& tensor) {
   return std::string(kMagic) + std::string(version_and_size.data(), version_and_size.size()) + header;
 }
 
+std::string_view bytes_of(const HostTensor& tensor) {
+  return {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()};
+}
+
 }  // namespace
 
 HostTensor read_npy(const std::filesystem::path& path) {
@@ -153,16 +158,13 @@ HostTensor read_npy(std::istream& file, const std::filesystem::path& path) {
 }
 
 void write_npy(const std::filesystem::path& path, const HostTensor& tensor) {
-  std::ofstream file(path, std::ios::binary);
-  write_npy(file, tensor);
-  file.close();
-  if (!file) reject(path, "cannot be written; check the directory and its permissions");
+  if (tensor.dtype == DType::bf16) return write_npy(path, convert(tensor, DType::f32));
+  write_output_file(path, {make_header(tensor), bytes_of(tensor)});
 }
 
 void write_npy(std::ostream& file, const HostTensor& tensor) {
   if (tensor.dtype == DType::bf16) return write_npy(file, convert(tensor, DType::f32));
-  file << make_header(tensor);
-  file.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
+  file << make_header(tensor) << bytes_of(tensor);
 }
 
 }  // namespace flashbias::tools

@@ -14,7 +14,7 @@ namespace flashbias::tools {
 /// From a stream that errors call `path`.
 [[nodiscard]] HostTensor read_npy(std::istream& file, const std::filesystem::path& path);
 
-/// NumPy has no bf16: such a tensor is written as float32, which holds it exactly.
+/// Written aside and renamed. NumPy has no bf16: such a tensor is written as float32, which holds it exactly.
 void write_npy(const std::filesystem::path& path, const HostTensor& tensor);
 /// To a stream, whose state tells whether it went well.
 void write_npy(std::ostream& file, const HostTensor& tensor);

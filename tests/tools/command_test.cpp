@@ -80,7 +80,19 @@ TEST_CASE("command: emit -o writes the same text, or says that it cannot") {
 
   const auto failed = run_command(emit + " -o /nonexistent/kernel.cu");
   CHECK(failed.status == 1);
-  CHECK(contains(failed.error, "cannot write /nonexistent/kernel.cu"));
+  CHECK(contains(failed.error, "cannot write /nonexistent/kernel.cu: No such file or directory"));
+
+  // Where no file may grow beyond 4 KiB, what was there stays, and nothing else does.
+  const auto kept = flashbias::testing::file_text(path);
+  const auto full = run_command(emit + " --causal -o " + path, "env --ignore-signal=XFSZ prlimit --fsize=4096");
+  CHECK(full.status == 1);
+  CHECK(contains(full.error, "File too large"));
+  CHECK(flashbias::testing::file_text(path) == kept);
+  for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()))
+    CHECK(file.path().extension() != ".part");
+  CHECK(run_command(emit + " -o /dev/stdout").out == kept);
+  CHECK(contains(run_command(emit + " -o /").error, "cannot write /: Is a directory"));
+  CHECK(contains(run_command(emit + " -o \"\"").error, "--output: it is empty"));
 }
 
 TEST_CASE("command: explain --passes prints the bias after each pass") {
