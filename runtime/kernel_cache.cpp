@@ -94,15 +94,19 @@ struct KernelCache::Impl {
     AttentionConfig resolved = config;
     resolved.arch = arch;
     const Kernel kernel =
-        made.get(resolved, [&] { return load_for_good(get_cubin(plan(as_tuned(resolved))), driver, device); });
+        made.get(resolved, [&] { return load_for_good(get_cubin(tuned_plan(resolved)), driver, device); });
     asked.insert({config, arch}, kernel);
     return kernel;
   }
 
-  /// What tuning found on this machine; not where only kernels made elsewhere may serve.
-  [[nodiscard]] AttentionConfig as_tuned(const AttentionConfig& config) const {
-    const bool may_compile = options.compile == Compile::when_missing;
-    return may_compile && options.cache_dir ? tuning::with_winner(config, *options.cache_dir) : config;
+  /// With what tuning found on this machine; not where only kernels made elsewhere may serve.
+  [[nodiscard]] KernelPlan tuned_plan(const AttentionConfig& config) const {
+    if (!options.tuned || options.compile != Compile::when_missing || !options.cache_dir) return plan(config);
+    try {
+      return plan(tuning::with_winner(config, *options.cache_dir));
+    } catch (const Error&) {  // what another version kept may fit no more: the planner's choice serves
+      return plan(config);
+    }
   }
 
   CachedCubin get_cubin(const KernelPlan& kernel_plan) {

@@ -106,15 +106,22 @@ std::vector<Candidate> tiles_of(const AttentionConfig& config) {
   return candidates;
 }
 
-void compile_ahead(const std::vector<Candidate>& candidates) {
-  std::vector<AttentionConfig> configs;
-  for (const Candidate& each : candidates) configs.push_back(each.config);
-  compile_all(configs, jit::default_cache(), 0, [](std::size_t, const CompileOutcome&) {});
+/// What earlier runs kept would be measured in place of the planner's choice.
+jit::Options untuned() {
+  jit::Options options = jit::Options::from_environment();
+  options.tuned = false;
+  return options;
 }
 
-void measure(Candidate& candidate, const AttentionProblem& problem) {
+void compile_ahead(const std::vector<Candidate>& candidates, jit::KernelCache& cache) {
+  std::vector<AttentionConfig> configs;
+  for (const Candidate& each : candidates) configs.push_back(each.config);
+  compile_all(configs, cache, 0, [](std::size_t, const CompileOutcome&) {});
+}
+
+void measure(Candidate& candidate, const AttentionProblem& problem, jit::KernelCache& cache) {
   try {
-    const Kernel kernel = jit::get(candidate.config);
+    const Kernel kernel = cache.get(candidate.config);
     const float scale = 1 / std::sqrt(static_cast<float>(candidate.config.head_dim));
     const AttentionRun run = run_attention(kernel, problem, scale);
     const AttentionCheck check = check_attention(kernel.plan().config, problem, scale, run);
@@ -127,12 +134,13 @@ void measure(Candidate& candidate, const AttentionProblem& problem) {
   }
 }
 
-Tuning tune(const std::string& name, const AttentionConfig& config, const Shape& shape, bool lowerings_only) {
+Tuning tune(const std::string& name, const AttentionConfig& config, const Shape& shape, bool lowerings_only,
+            jit::KernelCache& cache) {
   Tuning tuning{.name = name, .shape = shape, .candidates = lowerings_of(config)};
   const AttentionProblem problem = random_problem(plan(config), shape, /*seed=*/0);
   const auto run_all = [&](std::vector<Candidate>& candidates) {
-    compile_ahead(candidates);
-    for (Candidate& each : candidates) measure(each, problem);
+    compile_ahead(candidates, cache);
+    for (Candidate& each : candidates) measure(each, problem, cache);
   };
   run_all(tuning.candidates);
   if (lowerings_only || !tuning.best().passed) return tuning;
@@ -192,8 +200,8 @@ nlohmann::ordered_json to_json(const Tuning& tuning) {
   return json;
 }
 
-void keep(const AttentionConfig& config, const Tuning& tuning) {
-  const auto& cache_dir = jit::default_cache().options().cache_dir;
+void keep(const AttentionConfig& config, const Tuning& tuning, const jit::KernelCache& cache) {
+  const auto& cache_dir = cache.options().cache_dir;
   if (!cache_dir) throw Error(ErrorCode::cache, "there is no cache directory to keep the winner in");
   const Candidate& best = tuning.best();
   tuning::remember(config,
@@ -253,16 +261,17 @@ void tune_all(const Options& options) {
     entries = manifest_entries(options);
   }
   std::ranges::for_each(entries, require_forward);
+  jit::KernelCache cache(untuned());
   bool all_passed = true;
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (ManifestEntry& entry : entries) {
     settle_arch(entry.config);
-    const Tuning tuning = tune(entry.name, entry.config, *entry.shape, options.lowerings_only);
+    const Tuning tuning = tune(entry.name, entry.config, *entry.shape, options.lowerings_only, cache);
     if (options.json)
       json.push_back(to_json(tuning));
     else
       print(tuning);
-    if (options.keep && tuning.best().passed) keep(entry.config, tuning);
+    if (options.keep && tuning.best().passed) keep(entry.config, tuning, cache);
     if (tuning.best().passed) continue;
     complain(fmt::format("error: {}: nothing that was measured passed", entry.name));
     all_passed = false;

@@ -59,6 +59,7 @@ struct Options {
   /// Of compiled kernels. Absent: kernels are compiled anew in each process.
   std::optional<std::filesystem::path> cache_dir{};
   std::uintmax_t cache_bytes = cache::DiskStore::kDefaultLimit;  ///< that the cache directory may hold
+  bool tuned = true;                                             ///< whether what `flashbias tune --keep` found is used
   Log log = Log::warnings;
   /// Called after each look-up that memory did not serve, by the thread that made it. It must not throw.
   std::function<void(const Lookup&)> on_lookup{};
@@ -107,7 +108,8 @@ class KernelCache {
   /// not_precompiled, cuda.
   [[nodiscard]] Kernel get(const AttentionConfig& config);
 
-  /// The cubin, without loading it: needs no GPU. config.arch must be a real architecture.
+  /// The cubin, without loading it: needs no GPU. config.arch must be a real architecture. It is what the planner
+  /// chooses, whatever tuning found here: packs are made of such, and searched for them where nothing is compiled.
   /// Throws Error: invalid_config, compiler_missing, compile_failed, not_precompiled.
   [[nodiscard]] CachedCubin get_cubin(const AttentionConfig& config);
 

@@ -25,7 +25,8 @@ void remember(const AttentionConfig& config, const Winner& winner, const std::fi
 /// The winner kept for a config, or nothing: also where its file cannot be read, which costs speed alone.
 [[nodiscard]] std::optional<Winner> recall(const AttentionConfig& config, const std::filesystem::path& cache_dir);
 
-/// The config with what its winner chose, wherever it forces nothing itself.
+/// The config with what its winner chose, wherever it forces nothing itself. `plan` may refuse what another version of
+/// flashbias kept.
 [[nodiscard]] AttentionConfig with_winner(const AttentionConfig& config, const std::filesystem::path& cache_dir);
 
 }  // namespace flashbias::tuning
