@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <thread>
 
 #include "flashbias/error.hpp"
+#include "runtime/parallel_for.hpp"
 #include "runtime/reference_problem.hpp"
 
 namespace flashbias::reference {
@@ -65,15 +65,12 @@ void attention(const AttentionConfig& config, const TensorView& q, const TensorV
   for (const Row& row : rows) require_inside(problem.sizes, row);
 
   std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
+  const std::int64_t wanted = threads > 0 ? threads : runtime::core_count();
+  const auto solvers = std::min(wanted, static_cast<std::int64_t>(rows.size()));
+  runtime::parallel_for(solvers, [&](std::int64_t /*solver*/) {
     RowSolver solver(problem);
     for (std::size_t i = next++; i < rows.size(); i = next++) solver.solve(rows[i]);
-  };
-  const auto cores = std::max<std::size_t>(std::thread::hardware_concurrency(), 1);
-  const std::size_t wanted = threads > 0 ? static_cast<std::size_t>(threads) : cores;
-  std::vector<std::jthread> helpers;
-  for (std::size_t i = 1; i < std::min(wanted, rows.size()); ++i) helpers.emplace_back(work);
-  work();
+  });
 }
 
 ErrorReport compare(std::span<const Row> exact, std::span<const double> actual, DType dtype) {
@@ -98,7 +95,7 @@ ErrorReport compare(std::span<const Row> exact, std::span<const double> actual, 
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{} numbers to compare, but the exact rows have {}", actual.size(), index));
   }
-  const double norm = std::sqrt(exact_square);
+  const double norm = exact_square == 0 ? 1 : std::sqrt(exact_square);
   return {.error = std::sqrt(error_square) / norm, .rounding_error = std::sqrt(rounding_square) / norm};
 }
 

@@ -83,11 +83,13 @@ struct Gradients {
                                   const std::optional<std::vector<std::string>>& inputs_of_interest = {});
 
 /// Error of `actual` (dtype-rounded kernel output rows, flattened) against the exact rows, and that of rounding the
-/// exact rows to the dtype: ||x - exact|| / ||exact||, both over all rows together.
+/// exact rows to the dtype: ||x - exact|| / ||exact||, both over all rows together; absolute where exact is 0. A NaN is
+/// beyond every bound.
 struct ErrorReport {
   double error = 0;
   double rounding_error = 0;
-  [[nodiscard]] double ratio() const { return error / rounding_error; }
+  /// 0 for results without error: also where rounding makes none, which is divided by otherwise.
+  [[nodiscard]] double ratio() const { return error == 0 ? 0 : error / rounding_error; }
 };
 [[nodiscard]] ErrorReport compare(std::span<const Row> exact, std::span<const double> actual, DType dtype);
 

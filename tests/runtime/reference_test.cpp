@@ -177,6 +177,20 @@ TEST_CASE("errors are compared with those of rounding") {
   CHECK(report.rounding_error == doctest::Approx(rounding / norm));
   CHECK(report.ratio() == doctest::Approx(0.5 / rounding));
 
+  const auto ratio_of = [](const std::vector<double>& right, const std::vector<double>& actual) {
+    return reference::compare(std::vector<Row>{{.out = right}}, actual, DType::f16).ratio();
+  };
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  CHECK(ratio_of({0, 0}, {0, 0}) == 0);
+  CHECK(ratio_of({1, 2}, {1, 2}) == 0);
+  CHECK(ratio_of({0, 0}, {0, 1e-3}) == kInfinity);
+  CHECK(ratio_of({1, 2}, {1, 2.5}) == kInfinity);
+  CHECK(std::isnan(ratio_of({0, 0}, {0, kNaN})));
+  CHECK(std::isnan(ratio_of({1.0 / 3, 2}, {kNaN, 2})));
+  CHECK(ratio_of({0, 0}, {0, kInfinity}) == kInfinity);
+  CHECK(reference::compare(std::vector<Row>{{.out = {0, 0}}}, std::vector<double>{0.5, 0}, DType::f16).error == 0.5);
+
   const std::vector<double> short_of{3, 4, 0};
   const std::vector<double> too_many{3, 4, 0, 0, 0};
   CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)reference::compare(exact, short_of, DType::f16); }),
