@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "codegen/backward_planner.hpp"
 #include "runtime/device.hpp"
 #include "runtime/kernel_impl.hpp"
 #include "runtime/launch.hpp"
@@ -11,6 +12,21 @@
 #include "runtime/workspace.hpp"
 
 namespace flashbias {
+namespace {
+
+void zero_input_gradients(const runtime::Driver& driver, const KernelPlan& plan,
+                          std::span<const GradientOutput> gradients, CUstream_st* stream) {
+  for (const InputSpec& input : plan.input_gradients) {
+    const auto gradient = std::ranges::find(gradients, input.name, &GradientOutput::name);
+    const std::size_t bytes = runtime::size_in_bytes(gradient->tensor);
+    if (bytes > 0)
+      driver.check(
+          driver.cuMemsetD8Async(reinterpret_cast<runtime::CUdeviceptr>(gradient->tensor.data), 0, bytes, stream),
+          "zero the gradient of a bias input");
+  }
+}
+
+}  // namespace
 
 void Kernel::launch(const AttentionArguments& arguments, CUstream_st* stream) const {
   const runtime::LoadedKernel& loaded = impl_->loaded;
@@ -30,21 +46,17 @@ void Kernel::launch_backward(const BackwardArguments& arguments, CUstream_st* st
   const runtime::Driver& driver = loaded.driver();
   const runtime::CUdevice device = runtime::launch_device(driver);
   runtime::LaunchPlan launch = runtime::prepare_backward_launch(impl_->plan, arguments, device);
-  for (const InputSpec& input : impl_->plan.input_gradients) {
-    const auto gradient = std::ranges::find(arguments.gradients, input.name, &GradientOutput::name);
-    const std::size_t bytes = runtime::size_in_bytes(gradient->tensor);
-    if (bytes > 0)
-      driver.check(
-          driver.cuMemsetD8Async(reinterpret_cast<runtime::CUdeviceptr>(gradient->tensor.data), 0, bytes, stream),
-          "zero the gradient of a bias input");
-  }
-  if (launch.steps.front().blocks == 0) return;
-  if (impl_->plan.main_loop == MainLoop::hopper) runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
+  const bool has_work = launch.steps.front().blocks > 0;
+  // Whatever may refuse comes before the first write.
+  loaded.prepare_for(device);
+  if (has_work && impl_->plan.main_loop == MainLoop::hopper)
+    runtime::encode_tensor_maps(driver, impl_->plan, arguments, launch);
   std::optional<runtime::Workspace> workspace;
-  if (launch.workspace_bytes > 0) {
-    workspace.emplace(driver, device, launch.workspace_bytes, stream);
+  if (has_work && launch.workspace_bytes > 0) {
+    workspace.emplace(driver, device, launch.workspace_bytes, codegen::has_exact_sums(impl_->plan), stream);
     runtime::set_workspace(launch, workspace->address());
   }
+  zero_input_gradients(driver, impl_->plan, arguments.gradients, stream);
   for (const runtime::LaunchStep& step : launch.steps) {
     if (step.blocks == 0) break;
     runtime::set_first_block(launch, step.first_block);

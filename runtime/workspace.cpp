@@ -1,10 +1,11 @@
 #include "runtime/workspace.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <mutex>
-#include <string>
 
 namespace flashbias::runtime {
 namespace {
@@ -32,10 +33,16 @@ CUmemoryPool pool_of(const Driver& driver, CUdevice device) {
 
 }  // namespace
 
-Workspace::Workspace(const Driver& driver, CUdevice device, std::size_t bytes, CUstream stream)
+Workspace::Workspace(const Driver& driver, CUdevice device, std::size_t bytes, bool has_exact_sums, CUstream stream)
     : driver_(driver), stream_(stream) {
-  driver.check(driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream),
-               "allocate the " + std::to_string(bytes) + " bytes of workspace that `flashbias explain` tells of");
+  const CUresult result = driver.cuMemAllocFromPoolAsync(&address_, bytes, pool_of(driver, device), stream);
+  if (result == CUDA_SUCCESS) [[likely]]
+    return;
+  const char* const remedy = result != CUDA_ERROR_OUT_OF_MEMORY ? ""
+                             : has_exact_sums ? " (free memory, split the batch, or leave out deterministic=true)"
+                                              : " (free memory, or split the batch)";
+  driver.check(result,
+               fmt::format("allocate the {} bytes of workspace that `flashbias explain` tells of{}", bytes, remedy));
 }
 
 Workspace::~Workspace() { driver_.cuMemFreeAsync(address_, stream_); }

@@ -180,6 +180,36 @@ TEST_CASE("flashbias_launch_backward says which argument is wrong, and launches 
   CHECK(calls.count("cuMemsetD8Async") == 0);
 }
 
+TEST_CASE("a refused backward launch has written nothing") {
+  const CurrentDevice device(kHopper);
+  const Handle kernel = get(kConfig);
+  Backward given;
+  std::array<std::int64_t, 4> backwards{Nq * H * D, -H * D, D, 1};
+  given.d_out.dl.strides = backwards.data();
+  const RecordedCalls calls;
+  CHECK(flashbias_launch_backward(kernel.get(), &given.arguments, nullptr) == FLASHBIAS_INVALID_ARGUMENT);
+  CHECK(std::string(flashbias_last_error()).find("d_out") != std::string::npos);
+  CHECK(std::string(flashbias_last_error()).find("strides must lie between 0 and 2^40 bytes") != std::string::npos);
+  CHECK(calls.count("cuMemsetD8Async") == 0);
+}
+
+TEST_CASE("a backward launch that finds no memory has written nothing, and says what helps") {
+  const CurrentDevice device(kHopper);
+  const MemoryIsFull full;
+  const auto refusal = [](const std::string& config) {
+    const Handle kernel = get(config.c_str());
+    const Backward given;
+    const RecordedCalls calls;
+    CHECK(flashbias_launch_backward(kernel.get(), &given.arguments, nullptr) == FLASHBIAS_CUDA);
+    CHECK(calls.count("cuMemsetD8Async") == 0);
+    CHECK(calls.count("cuMemFreeAsync") == 0);
+    return std::string(flashbias_last_error());
+  };
+  CHECK(refusal(kConfig).find("(free memory, or split the batch)") != std::string::npos);
+  CHECK(refusal(std::string("deterministic=true ") + kConfig)
+            .find("(free memory, split the batch, or leave out deterministic=true)") != std::string::npos);
+}
+
 TEST_CASE("each of the C API's launches refuses the other's kernel") {
   const CurrentDevice device(kHopper);
   const Backward given;

@@ -23,11 +23,12 @@ struct CUkern_st {};
 
 namespace {
 
-constexpr CUresult kInvalidValue = 1;      // CUDA_ERROR_INVALID_VALUE
-constexpr CUresult kInvalidImage = 200;    // CUDA_ERROR_INVALID_IMAGE
-constexpr CUresult kInvalidContext = 201;  // CUDA_ERROR_INVALID_CONTEXT
-constexpr CUresult kNotFound = 500;        // CUDA_ERROR_NOT_FOUND
-constexpr CUresult kNotSupported = 801;    // CUDA_ERROR_NOT_SUPPORTED
+constexpr CUresult kInvalidValue = 1;    // CUDA_ERROR_INVALID_VALUE
+constexpr CUresult kInvalidImage = 200;  // CUDA_ERROR_INVALID_IMAGE
+constexpr CUresult kInvalidContext = CUDA_ERROR_INVALID_CONTEXT;
+constexpr CUresult kLaunchFailed = 719;  // CUDA_ERROR_LAUNCH_FAILED
+constexpr CUresult kNotFound = 500;      // CUDA_ERROR_NOT_FOUND
+constexpr CUresult kNotSupported = 801;  // CUDA_ERROR_NOT_SUPPORTED
 
 struct ComputeCapability {
   int major;
@@ -40,6 +41,10 @@ std::array<CUctx_st, kDevices.size()> contexts{{{0}, {1}, {2}, {3}}};
 thread_local CUcontext current = nullptr;
 CUlib_st the_library;
 CUkern_st the_kernel;
+
+std::atomic<bool> memory_is_full = false;
+std::atomic<bool> context_is_broken = false;
+std::atomic<int> buffers = 0;
 
 std::mutex mutex;  // of what follows
 std::atomic<bool> is_recording = false;
@@ -86,6 +91,16 @@ RecordedLaunch last_launch() {
 CurrentDevice::CurrentDevice(int device) { current = &contexts.at(static_cast<std::size_t>(device)); }
 
 CurrentDevice::~CurrentDevice() { current = nullptr; }
+
+MemoryIsFull::MemoryIsFull() { memory_is_full = true; }
+
+MemoryIsFull::~MemoryIsFull() { memory_is_full = false; }
+
+BrokenContext::BrokenContext() { context_is_broken = true; }
+
+BrokenContext::~BrokenContext() { context_is_broken = false; }
+
+int allocated_buffers() { return buffers; }
 
 }  // namespace flashbias::testing
 
@@ -167,6 +182,7 @@ CUresult cuCtxSetCurrent(CUcontext context) {
 
 CUresult cuCtxGetDevice(CUdevice* device) {
   record(__func__);
+  if (context_is_broken) return kLaunchFailed;
   if (current == nullptr) return kInvalidContext;
   *device = current->device;
   return CUDA_SUCCESS;
@@ -251,7 +267,29 @@ CUresult cuMemPoolSetAttribute(CUmemoryPool /*pool*/, int /*attribute*/, void* /
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr* pointer, std::size_t /*size*/, CUmemoryPool /*pool*/,
                                  CUstream /*stream*/) {
   record(__func__);
+  if (memory_is_full) return CUDA_ERROR_OUT_OF_MEMORY;
   *pointer = CUdeviceptr{1} << 20;
+  return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
+}
+CUresult cuMemAlloc_v2(CUdeviceptr* pointer, std::size_t /*size*/) {
+  record(__func__);
+  if (current == nullptr) return kInvalidContext;
+  ++buffers;
+  *pointer = CUdeviceptr{1} << 20;
+  return CUDA_SUCCESS;
+}
+CUresult cuMemFree_v2(CUdeviceptr /*pointer*/) {
+  record(__func__);
+  if (current == nullptr) return kInvalidContext;
+  --buffers;
+  return CUDA_SUCCESS;
+}
+CUresult cuMemsetD8_v2(CUdeviceptr /*to*/, unsigned char /*value*/, std::size_t /*size*/) {
+  record(__func__);
+  return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
+}
+CUresult cuMemcpyDtoH_v2(void* /*to*/, CUdeviceptr /*from*/, std::size_t /*size*/) {
+  record(__func__);
   return current == nullptr ? kInvalidContext : CUDA_SUCCESS;
 }
 CUresult cuMemFreeAsync(CUdeviceptr /*pointer*/, CUstream /*stream*/) {
@@ -263,11 +301,7 @@ CUresult cuMemFreeAsync(CUdeviceptr /*pointer*/, CUstream /*stream*/) {
 CUresult cuCtxSynchronize() { return unsupported(__func__); }
 CUresult cuKernelGetAttribute() { return unsupported(__func__); }
 CUresult cuMemGetInfo_v2() { return unsupported(__func__); }
-CUresult cuMemAlloc_v2() { return unsupported(__func__); }
-CUresult cuMemFree_v2() { return unsupported(__func__); }
 CUresult cuMemcpyHtoD_v2() { return unsupported(__func__); }
-CUresult cuMemcpyDtoH_v2() { return unsupported(__func__); }
-CUresult cuMemsetD8_v2() { return unsupported(__func__); }
 CUresult cuStreamCreate() { return unsupported(__func__); }
 CUresult cuStreamDestroy_v2() { return unsupported(__func__); }
 CUresult cuStreamSynchronize() { return unsupported(__func__); }

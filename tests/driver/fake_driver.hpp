@@ -63,4 +63,25 @@ class CurrentDevice {
   CurrentDevice& operator=(const CurrentDevice&) = delete;
 };
 
+/// No memory can be allocated on a stream while it lives.
+class MemoryIsFull {
+ public:
+  MemoryIsFull();
+  ~MemoryIsFull();
+  MemoryIsFull(const MemoryIsFull&) = delete;
+  MemoryIsFull& operator=(const MemoryIsFull&) = delete;
+};
+
+/// cuCtxGetDevice fails with CUDA_ERROR_OF_A_FAKE while it lives.
+class BrokenContext {
+ public:
+  BrokenContext();
+  ~BrokenContext();
+  BrokenContext(const BrokenContext&) = delete;
+  BrokenContext& operator=(const BrokenContext&) = delete;
+};
+
+/// Those that cuMemAlloc gave and cuMemFree has not taken back.
+[[nodiscard]] int allocated_buffers();
+
 }  // namespace flashbias::testing
