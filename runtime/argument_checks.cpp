@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 
 #include "flashbias/error.hpp"
@@ -67,11 +68,34 @@ void require_strides(std::string_view name, const TensorView& tensor, std::int64
   }
 }
 
-void require_no_broadcast(std::string_view name, const TensorView& tensor) {
+void require_elements_apart(std::string_view name, const TensorView& tensor) {
+  if (element_count(tensor) == 0) return;
+  struct Dimension {
+    std::uint64_t stride = 0;
+    std::uint64_t steps = 0;
+  };
+  std::array<Dimension, TensorView::kMaxRank> dimensions;  // by stride
+  auto* const first = dimensions.data();
+  auto* last = first;
   for (std::size_t i = 0; i < static_cast<std::size_t>(tensor.rank); ++i) {
-    if (tensor.shape[i] > 1 && tensor.strides[i] == 0 && element_count(tensor) != 0) [[unlikely]] {
-      reject(name, tensor, "it is written, so no stride of a dimension larger than 1 may be 0");
-    }
+    if (tensor.shape[i] == 1) continue;
+    const auto given = static_cast<std::uint64_t>(tensor.strides[i]);
+    const std::uint64_t stride = tensor.strides[i] < 0 ? 0 - given : given;
+    auto* place = last++;
+    for (; place != first && place[-1].stride > stride; --place) *place = place[-1];
+    *place = {.stride = stride, .steps = static_cast<std::uint64_t>(tensor.shape[i] - 1)};
+  }
+  std::uint64_t extent = 1;  // of the elements that smaller strides reach
+  for (const auto* dimension = first; dimension != last; ++dimension) {
+    if (dimension->stride < extent) [[unlikely]]
+      reject(
+          name, tensor,
+          dimension->stride == 0
+              ? "it is written, so no stride of a dimension larger than 1 may be 0"
+              : fmt::format("it is written, so its elements must lie apart: the stride {} must be at least {}, which "
+                            "the dimensions of smaller strides span; make the tensor contiguous",
+                            dimension->stride, extent));
+    extent += dimension->stride * dimension->steps;
   }
 }
 

@@ -22,7 +22,7 @@ void require_pointer(std::string_view name, const TensorView& tensor, std::int64
 /// Strides of a tensor whose last dimension is contiguous and whose others start at multiples of `alignment` bytes.
 void require_strides(std::string_view name, const TensorView& tensor, std::int64_t alignment);
 /// No two elements that the kernel writes may share an address.
-void require_no_broadcast(std::string_view name, const TensorView& tensor);
+void require_elements_apart(std::string_view name, const TensorView& tensor);
 
 /// q, k, v and their like, whose shapes have been checked.
 void require_operand(std::string_view name, const TensorView& tensor, DType dtype, int device);

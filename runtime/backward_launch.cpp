@@ -67,7 +67,7 @@ TensorView operand_gradient(const BackwardArguments& arguments, const TensorView
   require_shape(title, gradient->tensor, fmt::format("that of {}", name),
                 {operand.shape[0], operand.shape[1], operand.shape[2], operand.shape[3]});
   require_operand(title, gradient->tensor, config.dtype, device);
-  require_no_broadcast(title, gradient->tensor);
+  require_elements_apart(title, gradient->tensor);
   return gradient->tensor;
 }
 

@@ -36,7 +36,7 @@ void require_log_sum_exp_as_asked(const AttentionConfig& config, const Attention
   }
   if (!config.log_sum_exp) return;
   require_log_sum_exp(*arguments.log_sum_exp, sizes, device);
-  require_no_broadcast("log_sum_exp", *arguments.log_sum_exp);
+  require_elements_apart("log_sum_exp", *arguments.log_sum_exp);
 }
 
 void require_arguments(const AttentionConfig& config, const AttentionArguments& arguments, const ProblemSizes& sizes,
@@ -47,7 +47,7 @@ void require_arguments(const AttentionConfig& config, const AttentionArguments& 
   require_operand("k", arguments.k, config.dtype, device);
   require_operand("v", arguments.v, config.dtype, device);
   require_operand("out", arguments.out, config.dtype, device);
-  require_no_broadcast("out", arguments.out);
+  require_elements_apart("out", arguments.out);
   require_log_sum_exp_as_asked(config, arguments, sizes, device);
 }
 

@@ -20,8 +20,9 @@ struct BiasInput {
 };
 
 /// Operands of one attention call. Tensors are [batch, seqlen, heads, head_dim] with any strides whose last is 1 and
-/// whose others are multiples of 16 bytes (0 broadcasts an input over batch or heads); pointers are aligned to 16
-/// bytes.
+/// whose others are multiples of 16 bytes (0 broadcasts an input over batch or heads), in the loop for Hopper from 0 to
+/// 2^40 bytes; pointers are aligned to 16 bytes. What is written overlaps neither itself, which is checked, nor an
+/// input, which is not.
 struct AttentionArguments {
   TensorView q;                              ///< [B, Nq, H, D]
   TensorView k;                              ///< [B, Nk, Hk, D], H a multiple of Hk
@@ -70,7 +71,7 @@ class Kernel {
   void launch(const AttentionArguments& arguments, CUstream_st* stream) const;
   /// The same of a kernel for gradients; those of the bias' inputs are zeroed on the stream first. What its kernels
   /// hand over to each other (`explain` tells how much) is allocated on the stream, from a memory pool that keeps what
-  /// it once had: Error(cuda) also where there is not enough.
+  /// it once had until the process ends: Error(cuda) also where there is not enough.
   void launch_backward(const BackwardArguments& arguments, CUstream_st* stream) const;
 
   [[nodiscard]] const KernelPlan& plan() const noexcept;

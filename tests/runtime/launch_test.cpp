@@ -184,6 +184,33 @@ TEST_CASE("strides that the kernel cannot read or write are rejected") {
   CHECK(says(rejection([](Launch& l) { l.arguments.log_sum_exp->strides[2] = 2; }), "must be contiguous"));
 }
 
+TEST_CASE("elements of what is written do not overlap, whatever the order and the sign of strides") {
+  const auto out_with = [](std::int64_t batch, std::int64_t row, std::int64_t head) {
+    Launch launch;
+    const auto& shape = launch.arguments.out.shape;
+    REQUIRE(shape == std::array<std::int64_t, 4>{B, Nq, H, Dv});
+    launch.arguments.out.strides = {batch, row, head, 1};
+    return launch;
+  };
+  CHECK(
+      says(out_with(Nq * H * Dv, H * Dv, 8).rejection(),
+           "so its elements must lie apart: the stride 8 must be at least 32, which the dimensions of smaller strides "
+           "span"));
+  CHECK(says(out_with(Nq * H * Dv, H * Dv - 8, Dv).rejection(), "the stride 248 must be at least 256"));
+  CHECK(says(out_with(Nq * H * Dv, 8 - H * Dv, Dv).rejection(), "the stride 248 must be at least 256"));
+  CHECK(says(out_with(Nq * H * Dv - 8, H * Dv, Dv).rejection(), "must be at least 25600"));
+  (void)out_with(Nq * H * Dv, Dv, Nq * Dv).prepare();  // [B, H, Nq, Dv]
+  (void)out_with(Nq * H * Dv, -H * Dv, Dv).prepare();
+  (void)out_with(H * Dv, B * H * Dv, Dv).prepare();  // [Nq, B, H, Dv]
+  Launch one_head = out_with(Nq * Dv, Dv, 8);
+  for (TensorView* tensor :
+       {&one_head.arguments.q, &one_head.arguments.k, &one_head.arguments.v, &one_head.arguments.out})
+    tensor->shape[2] = 1;
+  one_head.arguments.log_sum_exp->shape[1] = 1;
+  one_head.inputs[1].tensor.shape[0] = 1;
+  (void)one_head.prepare();
+}
+
 TEST_CASE("log_sum_exp is given exactly when the config asks for it") {
   CHECK(says(rejection([](Launch& l) { l.arguments.log_sum_exp.reset(); }), "log_sum_exp is missing"));
   CHECK(says(rejection([](Launch& l) { l.plan.config.log_sum_exp = false; }), "the kernel does not write it"));
