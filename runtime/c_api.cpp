@@ -153,8 +153,9 @@ const char* flashbias_last_error(void) { return last_error.c_str(); }
 
 int flashbias_get(const char* config, flashbias_kernel** kernel) {
   return guard([&] {
-    require("config", config);
     require("kernel", kernel);
+    *kernel = nullptr;
+    require("config", config);
     *kernel = new flashbias_kernel{flashbias::jit::get(flashbias::parse_config(config)), {}, {}};
   });
 }
@@ -186,7 +187,10 @@ const char* flashbias_kernel_explain(const flashbias_kernel* kernel) {
   return status == FLASHBIAS_OK ? kernel->explanation.c_str() : nullptr;
 }
 
-const char* flashbias_kernel_key(const flashbias_kernel* kernel) { return kernel->kernel.key().data(); }
+const char* flashbias_kernel_key(const flashbias_kernel* kernel) {
+  const flashbias_status status = guard([&] { require("kernel", kernel); });
+  return status == FLASHBIAS_OK ? kernel->kernel.key().data() : nullptr;
+}
 
 int flashbias_get_counters(flashbias_counters* counters) {
   return guard([&] {

@@ -38,6 +38,8 @@ TensorView view_of(std::string_view name, const DLTensor* tensor) {
   if (tensor->ndim < 0 || tensor->ndim > TensorView::kMaxRank) [[unlikely]] {
     reject(name, fmt::format("has {} dimensions: at most {} are supported", tensor->ndim, TensorView::kMaxRank));
   }
+  if (tensor->ndim > 0 && tensor->shape == nullptr) [[unlikely]]
+    reject(name, fmt::format("has {} dimensions, but its shape is NULL: give their sizes", tensor->ndim));
   const std::optional<DType> dtype = dtype_of(tensor->dtype);
   if (!dtype) [[unlikely]] {
     reject(name, fmt::format("has the DLPack type (code {}, {} bits, {} lanes): it must be float16, bfloat16, float32, "

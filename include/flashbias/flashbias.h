@@ -91,7 +91,8 @@ const char* flashbias_version(void);
 /* Message of this thread's last failure; "" if none. Valid until the thread's next failing call. */
 const char* flashbias_last_error(void);
 
-/* Kernel for a config's canonical text (see `flashbias explain`); absent fields take their defaults. */
+/* Kernel for a config's canonical text (see `flashbias explain`); absent fields take their defaults. On
+ * failure *kernel is NULL. */
 int flashbias_get(const char* config, flashbias_kernel** kernel);
 void flashbias_kernel_free(flashbias_kernel* kernel);
 
@@ -102,7 +103,7 @@ int flashbias_launch(const flashbias_kernel* kernel, const flashbias_arguments* 
 int flashbias_launch_backward(const flashbias_kernel* kernel, const flashbias_backward_arguments* arguments,
                               void* stream);
 
-/* The kernel's plan as text (NULL where that fails), and its cache key; valid as long as the kernel. */
+/* The kernel's plan as text, and its cache key; valid as long as the kernel. NULL where that fails. */
 const char* flashbias_kernel_explain(const flashbias_kernel* kernel);
 const char* flashbias_kernel_key(const flashbias_kernel* kernel);
 

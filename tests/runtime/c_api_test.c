@@ -21,7 +21,11 @@ int check_c_api(void) {
   if (flashbias_launch_backward(NULL, &backward_arguments, NULL) != FLASHBIAS_INVALID_ARGUMENT) return 12;
   if (strcmp(flashbias_last_error(), "kernel is NULL") != 0) return 13;
   if (flashbias_kernel_explain(NULL) != NULL) return 8;
+  if (flashbias_kernel_key(NULL) != NULL) return 14;
+  if (strcmp(flashbias_last_error(), "kernel is NULL") != 0) return 15;
   flashbias_kernel_free(NULL);
+  kernel = (flashbias_kernel*)&arguments;
+  if (flashbias_get("head_dim=seven", &kernel) != FLASHBIAS_PARSE || kernel != NULL) return 16;
   flashbias_counters counters;
   if (flashbias_get_counters(NULL) != FLASHBIAS_INVALID_ARGUMENT) return 10;
   if (flashbias_get_counters(&counters) != FLASHBIAS_OK || counters.memory_hits != 0) return 11;

@@ -70,6 +70,9 @@ TEST_CASE("a DLPack tensor that cannot be an operand is rejected by name") {
   Tensor of_five_dimensions;
   of_five_dimensions.dl.ndim = 5;
   CHECK(says(of_five_dimensions.rejection(), "q has 5 dimensions: at most 4"));
+  Tensor without_shape;
+  without_shape.dl.shape = nullptr;
+  CHECK(says(without_shape.rejection(), "q has 4 dimensions, but its shape is NULL"));
   Tensor of_doubles;
   of_doubles.dl.dtype.bits = 64;
   CHECK(says(of_doubles.rejection(), "(code 2, 64 bits, 1 lanes): it must be float16"));
