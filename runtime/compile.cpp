@@ -20,8 +20,9 @@ void check_supported(const Nvrtc& nvrtc, Arch arch) {
   throw Error(
       ErrorCode::unsupported_device,
       fmt::format("NVRTC {} ({}) does not compile for {}; it knows sm_{}. Install a newer one with `pip install "
-                  "--upgrade nvidia-cuda-nvrtc`",
-                  nvrtc.version(), nvrtc.path().string(), to_string(arch), fmt::join(archs, ", sm_")));
+                  "--upgrade nvidia-cuda-nvrtc`, and name its libnvrtc.so in FLASHBIAS_NVRTC: {} is found before it",
+                  nvrtc.version(), nvrtc.path().string(), to_string(arch), fmt::join(archs, ", sm_"),
+                  nvrtc.path().string()));
 }
 
 }  // namespace

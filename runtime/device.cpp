@@ -63,11 +63,13 @@ CUdevice current_device(const Driver& driver) {
 
 CUdevice launch_device(const Driver& driver) {
   CUdevice device = 0;
-  if (driver.cuCtxGetDevice(&device) != CUDA_SUCCESS) [[unlikely]] {
+  const CUresult result = driver.cuCtxGetDevice(&device);
+  if (result == CUDA_ERROR_INVALID_CONTEXT) [[unlikely]] {
     throw Error(ErrorCode::cuda,
                 "no CUDA context is current in this thread: select a device first (cudaSetDevice, torch.cuda.init or "
                 "cuCtxSetCurrent)");
   }
+  driver.check(result, "find the device of the current context");
   return device;
 }
 

@@ -17,6 +17,12 @@ std::size_t device_count(const Driver& driver) {
   return static_cast<std::size_t>(count);
 }
 
+std::string description_of(const Driver& driver) {
+  int version = 0;
+  if (driver.cuDriverGetVersion(&version) != CUDA_SUCCESS) return driver.path().string();
+  return fmt::format("the driver of CUDA {}.{} ({})", version / 1000, version % 1000 / 10, driver.path().string());
+}
+
 /// By role; null where the source of the plan has no such kernel.
 std::array<const char*, kKernelRoles> kernel_names(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
@@ -29,7 +35,7 @@ std::array<const char*, kKernelRoles> kernel_names(const KernelPlan& plan) {
 LoadedKernel::LoadedKernel(const Driver& driver, std::span<const std::byte> image, const KernelPlan& plan)
     : driver_(driver), arch_(plan.config.arch), shared_bytes_(plan.shared_bytes), prepared_(device_count(driver)) {
   driver_.check(driver_.cuLibraryLoadData(&library_, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
-                "load a cubin");
+                "load a cubin into " + description_of(driver_));
   const std::array<const char*, kKernelRoles> names = kernel_names(plan);
   for (std::size_t role = 0; role < names.size(); ++role) {
     if (names[role] == nullptr) continue;

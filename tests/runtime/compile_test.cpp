@@ -60,7 +60,9 @@ TEST_CASE("an architecture that NVRTC does not know is named with those that it 
   const auto message = message_of(ErrorCode::unsupported_device, [] { (void)compile({kTrivial}, Arch{999}); });
   CHECK(says(message, "sm_999"));
   CHECK(says(message, "sm_90"));
-  CHECK(says(message, "NVRTC " + runtime::Nvrtc::get().version()));
+  const runtime::Nvrtc& nvrtc = runtime::Nvrtc::get();
+  CHECK(says(message, "NVRTC " + nvrtc.version()));
+  CHECK(says(message, "name its libnvrtc.so in FLASHBIAS_NVRTC: " + nvrtc.path().string() + " is found before it"));
 }
 
 TEST_CASE("the compiler's version holds its build") {
