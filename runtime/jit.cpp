@@ -51,7 +51,7 @@ Kernel get(const AttentionConfig& config) { return default_cache().get(config); 
 
 CachedCubin get_cubin(const AttentionConfig& config, const std::optional<std::filesystem::path>& cache_dir) {
   if (!cache_dir) return default_cache().get_cubin(config);
-  Options options = Options::from_environment();
+  Options options = default_cache().options();
   options.cache_dir = cache_dir;
   return KernelCache(std::move(options)).get_cubin(config);
 }

@@ -13,7 +13,9 @@
 #include "tests/captured_stderr.hpp"
 #include "tests/driver/allocations.hpp"
 #include "tests/driver/fake_driver.hpp"
+#include "tests/driver/lookups.hpp"
 #include "tests/errors.hpp"
+#include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using namespace flashbias::testing;
@@ -114,6 +116,24 @@ TEST_CASE("the C API gets a kernel and counts how") {
   CHECK(after.compiles == before.compiles + 1);
   CHECK(after.memory_hits == before.memory_hits + 1);
   CHECK(after.compile_ms > before.compile_ms);
+}
+
+TEST_CASE("get_cubin with another cache directory is configured as the cache of the process is, but for that") {
+  const TemporaryDirectory home;
+  const int before = counted_lookups();
+  const jit::CachedCubin cubin = jit::get_cubin({.head_dim = 16, .arch = Arch{90}}, home.path());
+  CHECK(counted_lookups() == before + 1);
+  CHECK(cache::DiskStore(home.path()).load(cubin.key, /*with_source=*/false).has_value());
+}
+
+TEST_CASE("a launch tells a thread without a context how to get one, and of other failures what they are") {
+  const Kernel kernel = jit::get({.head_dim = 16});
+  const auto failure = [&] { return message_of(ErrorCode::cuda, [&] { kernel.launch({}, nullptr); }); };
+  CHECK(says(failure(), "no CUDA context is current in this thread"));
+  const CurrentDevice device(kHopper);
+  const BrokenContext broken;
+  CHECK(failure() ==
+        "could not find the device of the current context: CUDA_ERROR_OF_A_FAKE (the fake driver refuses)");
 }
 
 TEST_CASE("a GPU older than Ampere is refused by its compute capability") {
