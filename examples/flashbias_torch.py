@@ -3,11 +3,11 @@
     from flashbias_torch import attention
     out = attention(q, k, v, "alibi()", {"slopes": slopes}, causal=True)   # out.sum().backward() as ever
 
-Tensors are neither copied nor converted on the way to a kernel; all work goes to torch's current stream. Training
-examples: train_alibi.py and fit_pair_bias.py.
+Tensors are not converted on the way to a kernel, and copied only where it cannot read them as they lie; all work goes
+to torch's current stream. Training examples: train_alibi.py and fit_pair_bias.py.
 
-Run so far with torch 1.13 on the PTX emulator of tests/emulator, CPU tensors being copied to and from its memory:
-gradients of q, k, v, slopes and factors agreed with torch's own in float64 (to 4e-4, float16). Not yet run on a GPU.
+bench/compare.py --direction backward and bench/gradient_accuracy.py run it on a GPU: docs/performance.md has what they
+found.
 """
 
 import ctypes
@@ -58,9 +58,14 @@ def launch(function, config, arguments, device):
         library().check(function(handle, ctypes.byref(arguments), stream))
 
 
-def dense_rows(tensor):
-    """What a kernel can read: a last stride of 1. Copies only what autograd expanded or transposed otherwise."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+def aligned_rows(tensor):
+    """What a kernel can read: a last stride of 1, address and other strides multiples of 16 bytes. Copies only what
+    autograd expanded, transposed or cut otherwise, such as the gradient of a narrow part of torch.cat."""
+    other_strides = [s for s, size in zip(tensor.stride()[:-1], tensor.shape) if size > 1]
+    starts = [tensor.data_ptr(), *(s * tensor.element_size() for s in other_strides)]
+    if tensor.stride(-1) == 1 and all(start % 16 == 0 for start in starts):
+        return tensor
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 class FlashbiasAttention(torch.autograd.Function):
@@ -68,7 +73,7 @@ class FlashbiasAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, config, softmax_scale, names, q, k, v, *inputs):
-        q, k, v = dense_rows(q), dense_rows(k), dense_rows(v)
+        q, k, v = aligned_rows(q), aligned_rows(k), aligned_rows(v)
         out = q.new_empty(*q.shape[:3], v.shape[3])
         log_sum_exp = q.new_empty(q.shape[0], q.shape[2], q.shape[1], dtype=torch.float32)
         operands = {"q": q, "k": k, "v": v, "out": out, "log_sum_exp": log_sum_exp}
@@ -88,7 +93,7 @@ class FlashbiasAttention(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, d_out):
         q, k, v, out, log_sum_exp, *inputs = ctx.saved_tensors
-        operands = {"q": q, "k": k, "v": v, "out": out, "log_sum_exp": log_sum_exp, "d_out": dense_rows(d_out)}
+        operands = {"q": q, "k": k, "v": v, "out": out, "log_sum_exp": log_sum_exp, "d_out": aligned_rows(d_out)}
         bias_inputs = dict(zip(ctx.names, inputs))
         wanted = [n for n, needs in zip(("q", "k", "v", *ctx.names), ctx.needs_input_grad[3:]) if needs]
         # Of q, k and v in their dtype, of inputs of the bias in float32, whatever theirs is.

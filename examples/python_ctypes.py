@@ -54,7 +54,9 @@ DTYPES = {  # DLPack's (code, bits)
     torch.float16: (2, 16),
     torch.bfloat16: (4, 16),
     torch.float32: (2, 32),
+    torch.float64: (2, 64),  # no kernel reads it, nor int64: the library says so by the tensor's name
     torch.int32: (0, 32),
+    torch.int64: (0, 64),
     torch.uint8: (1, 8),
     torch.bool: (6, 8),
 }
