@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "flashbias/error.hpp"
 #include "runtime/context.hpp"
 #include "runtime/driver.hpp"
 
@@ -37,16 +38,23 @@ DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
 }
 
 DeviceBuffer::~DeviceBuffer() {
-  if (data_ != nullptr) runtime::Driver::get().cuMemFree(address(data_));
+  if (data_ == nullptr) return;
+  try {
+    runtime::ensure_context();
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): without a driver there is nothing to free any more
+  }
+  runtime::Driver::get().cuMemFree(address(data_));
 }
 
 void DeviceBuffer::fill(unsigned char value) {
   const auto& driver = runtime::Driver::get();
+  runtime::ensure_context();
   if (size_ > 0) driver.check(driver.cuMemsetD8(address(data_), value, size_), "fill memory of the GPU");
 }
 
 void DeviceBuffer::download(void* to) const {
   const auto& driver = runtime::Driver::get();
+  runtime::ensure_context();
   if (size_ > 0) driver.check(driver.cuMemcpyDtoH(to, address(data_), size_), "copy memory from the GPU");
 }
 

@@ -5,7 +5,8 @@
 namespace flashbias {
 
 /// GPU memory for programs that have no CUDA headers: examples, tests and tools. Belongs to the current CUDA context
-/// (the primary context of device 0 where there is none); freed with the object.
+/// (the primary context of device 0 where there is none, which a thread that uses or frees it also gets); freed with
+/// the object.
 class DeviceBuffer {
  public:
   /// `bytes` of uninitialised memory. Throws Error(driver_missing), Error(cuda).
