@@ -251,11 +251,6 @@ int rows_owned(const KernelPlan& plan) {
   return plan.main_loop == MainLoop::hopper ? 16 * plan.tile.warps : plan.tile.block_k;
 }
 
-ColumnShares column_shares(const KernelPlan& plan) {
-  if (plan.main_loop == MainLoop::hopper) return hopper_shares(adds_by_tiles(plan));
-  return {};
-}
-
 KeptInRegisters kept_in_registers(const KernelPlan& plan) {
   const auto whole_steps = [](int columns) { return (columns + 15) / 16 * 16; };
   const int of_sums = whole_steps(plan.config.head_dim) + whole_steps(plan.config.head_dim_v);

@@ -5,7 +5,7 @@
 namespace flashbias::runtime {
 
 /// The kernels of a generated source: the one that it is about, and what goes before and behind that in the backward
-/// pass for Hopper (codegen/parameters.hpp).
+/// pass (codegen/parameters.hpp).
 enum class KernelRole : std::uint8_t { attention, statistics, query_sums };
 
 inline constexpr int kKernelRoles = 3;

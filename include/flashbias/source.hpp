@@ -11,7 +11,7 @@ namespace flashbias {
   return direction == Direction::forward ? "flashbias_forward" : "flashbias_backward";
 }
 
-/// In a source of the backward pass for Hopper, what finds the statistics of query rows before that ...
+/// In a source of the backward pass, what finds the statistics of query rows before that ...
 inline constexpr const char* kStatisticsKernelName = "flashbias_backward_statistics";
 /// ... and, where keys add to the gradients of queries, what makes d_q of their sums behind it.
 inline constexpr const char* kQuerySumsKernelName = "flashbias_backward_query_sums";
