@@ -4,8 +4,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "flashbias/error.hpp"
 #include "tools/compile_all.hpp"
 #include "tools/config_flags.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/output.hpp"
 #include "tools/verbs.hpp"
 
@@ -31,6 +33,11 @@ void print_kernel(const jit::CachedCubin& kernel) {
 
 void compile_config(const Options& options) {
   const auto kernel = jit::get_cubin(options.config.config(), cache_directory(options.cache));
+  // Without --cache, to see what it uses is enough.
+  if (!options.cache.empty() && !kernel.cache_problem.empty()) {
+    throw Error(ErrorCode::cache,
+                fmt::format("the kernel is not in --cache {}: {}", options.cache, kernel.cache_problem));
+  }
   if (options.json) {
     print_json(to_json(kernel));
   } else {
@@ -44,7 +51,7 @@ void add_compile(CLI::App& app) {
   auto* verb = app.add_subcommand("compile", "Compile the kernel of a config into the cache and print what it uses");
   auto options = std::make_shared<Options>();
   options->config.add_to(*verb);
-  verb->add_option("--cache", options->cache, "directory in place of the default cache");
+  verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { compile_config(*options); });
 }

@@ -11,7 +11,7 @@
 namespace flashbias::tools {
 
 void ConfigFlags::add_to(CLI::App& verb) {
-  verb.add_option("--config", text_, "the config's canonical text, in place of the flags below");
+  verb.add_option("--config", text_, "the config's canonical text, in place of the flags below")->check(not_empty());
   constexpr const char* kGroup = "Config";
   const auto first = verb.get_options().size();
   verb.add_option("--direction", direction_, "forward, or backward: gradients")->capture_default_str()->group(kGroup);
@@ -37,6 +37,7 @@ void ConfigFlags::add_to(CLI::App& verb) {
   const auto options = std::as_const(verb).get_options();
   described_by_.assign(options.begin() + static_cast<std::ptrdiff_t>(first), options.end());
   verb.add_option("--arch", arch_, "sm_80, sm_86, sm_89, sm_90a, sm_100 or sm_120; the current device's by default")
+      ->check(not_empty())
       ->group(kGroup);
 }
 

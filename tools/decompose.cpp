@@ -232,14 +232,14 @@ void add_decompose(CLI::App& app) {
                  "approximate the mean of each row, too: the softmax ignores it, a log-sum-exp does not")
       ->group(kBias);
   constexpr const char* kRank = "Rank (one of these)";
-  verb->add_option("--rank", options->rank, "columns of the factors")->group(kRank);
+  verb->add_option("--rank", options->rank, "columns of the factors")->check(whole_int())->group(kRank);
   verb->add_option("--energy", options->energy, "the fewest that keep this part of each head's squared singular values")
       ->group(kRank);
   verb->add_option("--tolerance", options->tolerance,
                    "the fewest with which no score is off by more, rounding included")
       ->group(kRank);
   verb->add_option("--dtype", options->dtype, "of the factors: f16, bf16 or f32")->capture_default_str();
-  verb->add_option("-o,--output", options->output, "file for the factors")->type_name("FILE.npz");
+  verb->add_option("-o,--output", options->output, "file for the factors")->type_name("FILE.npz")->check(not_empty());
   verb->add_option("--picture", options->picture, "draw spectrum, bias, approximation and difference; needs matplotlib")
       ->type_name("FILE.png|FILE.svg");
   verb->add_flag("--json", options->json, "for programs, with the spectrum");

@@ -9,6 +9,7 @@
 
 #include "flashbias/error.hpp"
 #include "tools/compile_all.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/manifest.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
@@ -226,7 +227,9 @@ void add_demo(CLI::App& app) {
   auto* verb =
       app.add_subcommand("demo", "Compile the kernels of a model zoo and print a table; run them where there is a GPU");
   auto options = std::make_shared<Options>();
-  verb->add_option("--manifest", options->manifest, "such as examples/models.json, see docs/manifest.md")->required();
+  verb->add_option("--manifest", options->manifest, "such as examples/models.json, see docs/manifest.md")
+      ->required()
+      ->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { demo(*options); });
 }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "tools/compile_all.hpp"
+#include "tools/flag_checks.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -27,7 +28,7 @@ void add_doctor(CLI::App& app) {
   auto* verb =
       app.add_subcommand("doctor", "Say what was found on this machine: NVRTC, driver, GPUs, cache, formatter");
   auto options = std::make_shared<Options>();
-  verb->add_option("--cache", options->cache, "directory in place of the default cache");
+  verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { examine(*options); });
 }

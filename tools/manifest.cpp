@@ -163,10 +163,16 @@ class VariantReader {
   void add_product(const Pointer& at, const json& fields, json::const_iterator field, const std::string& text,
                    const std::string& name) {
     if (field == fields.end()) return add_text(at, name, text);
+    if (field.key().find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != std::string::npos)
+      object_.reject(at, fmt::format("config: \"{}\" is no name of a field; give one field a key", field.key()));
     const bool is_names = field.key() == kNamesField;
     const auto add_value = [&](const Pointer& where, const json& value, bool varies) {
       const std::string written =
           value.is_array() && is_names ? names_text(object_, where, value) : field_text(object_, where, value);
+      if (written.find('"') != std::string::npos) {
+        object_.reject(
+            where, fmt::format("config: {} is {}, and no value holds a \"; leave it out", field.key(), value.dump()));
+      }
       const std::string label = fmt::format("{}{}={}", name.empty() ? "" : " ", field.key(), written);
       add_product(at, fields, std::next(field), fmt::format("{} {}=\"{}\"", text, field.key(), written),
                   varies ? name + label : name);

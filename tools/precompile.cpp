@@ -2,6 +2,7 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -49,12 +50,22 @@ struct Target {
 };
 
 std::vector<Target> targets(const Options& options) {
+  std::vector<Arch> archs;
+  for (const auto& arch : options.archs) archs.push_back(real_arch(arch));
   std::vector<Target> targets;
   const auto add = [&](const std::string& name, AttentionConfig config) {
-    if (!config.arch.is_current_device()) return targets.push_back({.name = name, .config = std::move(config)});
-    if (options.archs.empty()) throw Error(ErrorCode::invalid_config, "pass --arch, such as --arch sm_80,sm_90a");
-    for (const auto& arch : options.archs) {
-      config.arch = real_arch(arch);
+    if (!config.arch.is_current_device()) {
+      if (!archs.empty() && std::ranges::count(archs, config.arch) == 0) {
+        throw Error(ErrorCode::invalid_config,
+                    fmt::format("{}: its arch={} is not among those of --arch; add it there, or "
+                                "leave it out of the config",
+                                name, to_string(config.arch)));
+      }
+      return targets.push_back({.name = name, .config = std::move(config)});
+    }
+    if (archs.empty()) throw Error(ErrorCode::invalid_config, "pass --arch, such as --arch sm_80,sm_90a");
+    for (const Arch arch : archs) {
+      config.arch = arch;
       targets.push_back({.name = name, .config = config});
     }
   };
@@ -201,8 +212,9 @@ void add_precompile(CLI::App& app) {
   auto options = std::make_shared<Options>();
   verb->add_option("--manifest", options->manifest, "file of configs, JSON or TOML, see docs/manifest.md")
       ->check(not_empty());
-  verb->add_option("--config", options->configs, "a config as text, beside or in place of a manifest");
-  verb->add_option("--arch", options->archs, "architectures, such as sm_80,sm_90a")->delimiter(',');
+  verb->add_option("--config", options->configs, "a config as text, beside or in place of a manifest")
+      ->check(not_empty());
+  verb->add_option("--arch", options->archs, "architectures, such as sm_80,sm_90a")->delimiter(',')->check(not_empty());
   verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
   verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md")
       ->check(not_empty());

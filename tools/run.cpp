@@ -221,7 +221,8 @@ void add_run(CLI::App& app) {
       "against float64 on the CPU; fails beyond 1.5 times the rounding error, gradients beyond about 4 times what "
       "16 bits cost");
   verb->add_option("-o,--output", options->output, "file for the output, or for the gradients")
-      ->type_name("FILE.npy|FILE.npz");
+      ->type_name("FILE.npy|FILE.npz")
+      ->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options] { run(*options); });
 }

@@ -38,7 +38,9 @@ std::string problem(const CLI::App& verb, const CLI::ParseError& error) {
   if (!verbs.empty()) return fmt::format("there is no '{}'{}", unknown.front(), suggest(unknown.front(), verbs));
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || unknown.empty()) return error.what();
   for (const auto& text : unknown) {
-    if (text.starts_with("--")) return fmt::format("there is no {}{}", text, suggest(text, flags_of(verb)));
+    if (!text.starts_with("--")) continue;
+    const std::string flag = text.substr(0, text.find('='));
+    return fmt::format("there is no {}{}", flag, suggest(flag, flags_of(verb)));
   }
   return fmt::format("unexpected '{}'", unknown.front());
 }

@@ -49,6 +49,7 @@ TEST_CASE("command: what there is none of is told from what there is, with the h
                  "there is no 'lst'; did you mean \"list\"?; see `flashbias cache --help`"));
   CHECK(contains(run_command("cache list --cahce x").error,
                  "there is no --cahce; did you mean \"--cache\"?; see `flashbias cache list --help`"));
+  CHECK(contains(run_command("explain --headdim=64").error, "there is no --headdim; did you mean \"--head-dim\"?"));
   CHECK(contains(run_command("cache list extra").error, "unexpected 'extra'; see `flashbias cache list --help`"));
   CHECK(contains(run_command("pack list").error, "pack is required; see `flashbias pack list --help`"));
 }
@@ -178,4 +179,21 @@ TEST_CASE("command: tune says what it cannot heed") {
     CHECK(ignored.status == 1);
     CHECK(contains(ignored.error, flag.substr(0, flag.find(' ')) + " beside --manifest"));
   }
+}
+
+TEST_CASE("command: an empty value is told, not taken for none") {
+  for (const std::string line : {"emit --config", "run --config", "precompile --arch sm_80 --config", "emit --arch",
+                                 "precompile --config head_dim=16 --arch", "compile --arch sm_80 --cache",
+                                 "doctor --cache", "run --arch sm_80 -o", "demo --manifest"}) {
+    const auto result = run_command(line + " ''");
+    INFO(line);
+    CHECK(result.status == 2);
+    CHECK(contains(result.error, ": it is empty; leave it out or give it a value"));
+  }
+}
+
+TEST_CASE("command: compile fails where the kernel did not come into the cache that it was told") {
+  const auto result = run_command("compile --head-dim 16 --arch sm_80 --cache /dev/null");
+  CHECK(result.status == 1);
+  CHECK(contains(result.error, "the kernel is not in --cache /dev/null: "));
 }

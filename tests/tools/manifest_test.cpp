@@ -168,6 +168,8 @@ TEST_CASE("manifest: errors in TOML and in products name the place, too") {
       {R"("name": "a", "config": {"head_dmi": 16})", "unknown field 'head_dmi'"},
       {R"("name": "a", "config": {"head_dim": []})", "config: head_dim is an empty list"},
       {R"("name": "a", "config": {"head_dim": [[16]]})", "expected a text, an integer or a boolean, got [16]"},
+      {R"("name": "a", "config": {"bias": "alibi()\" causal=\"true"})", "no value holds a \""},
+      {R"("name": "a", "config": {"causal=true head_dim": 16})", "is no name of a field"},
       {R"("name": "a", "config": 16)", "expected a text, an object of fields or a list of these, got 16"},
       {R"("name": "a", "config": [])", "got []"},
   };

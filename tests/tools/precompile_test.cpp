@@ -168,4 +168,7 @@ TEST_CASE("precompile: what a command line lacks is said") {
   CHECK(says(run_command("precompile --config head_dim=16").error, "pass --arch"));
   CHECK(says(run_command("precompile --config head_dim=16 --arch sm_80 --add").error, "--pack"));
   CHECK(run_command("precompile --arch sm_80").status == 2);
+  CHECK(says(run_command("precompile -n --config 'head_dim=16 arch=sm_80' --arch bogus").error, "bogus"));
+  CHECK(says(run_command("precompile -n --config 'head_dim=16 arch=sm_80' --arch sm_90a").error,
+             "its arch=sm_80 is not among those of --arch"));
 }
