@@ -44,6 +44,7 @@ TEST_CASE("the planner's choice is within 5 % of the best lowering measured in a
     config.arch = Arch{90};
     CAPTURE(entry.name);
     const auto& times = measured.at(entry.name);
+    if (times.size() < 2) continue;  // there was no choice
     const std::string choice = lowerings_of(plan(config));
     CAPTURE(choice);
     REQUIRE(times.contains(choice));
@@ -51,7 +52,7 @@ TEST_CASE("the planner's choice is within 5 % of the best lowering measured in a
     ++compared;
     close += times.at(choice) <= 1.05 * best->second ? 1 : 0;
   }
-  CHECK(compared == 14);
+  CHECK(compared == 10);
   CHECK(10 * close >= 9 * compared);
 }
 
