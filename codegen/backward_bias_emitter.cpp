@@ -7,6 +7,7 @@
 #include "codegen/gradients.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/source_parts.hpp"
 #include "codegen/terms_emitter.hpp"
 
 namespace flashbias::codegen {
@@ -74,11 +75,22 @@ std::string BackwardBias::bias() const {
          "\n";
 }
 
+std::string BackwardBias::includes() const {
+  const auto has_gradient_of = [&](Op kind) {
+    return std::ranges::any_of(gradients_, [=](const Emitted& gradient) { return gradient.input.kind == kind; });
+  };
+  std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh");
+  if (diagonal_) text += include_line("backward/diagonal_addends.cuh");
+  if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
+  if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))
+    text += include_line("backward/sum_over_keys.cuh");
+  if (has_gradient_of(Op::head_scalar)) text += include_line("backward/sum_of_warp.cuh");
+  if (has_gradient_of(Op::key_input)) text += include_line("backward/sum_of_row.cuh");
+  return text + "\n";
+}
+
 std::string BackwardBias::emit() const {
-  return function_includes(expression_) + (diagonal_ ? "#include \"backward/diagonal_addends.cuh\"\n" : "") +
-         "#include \"backward/sums.cuh\"\n#include \"backward/terms.cuh\"\n#include \"block.cuh\"\n" +
-         (has_exact_sums_ ? "#include \"backward/exact_gradient.cuh\"\n\n" : "\n") +
-         terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
+  return includes() + terms_text("HeadTerms", "head_terms", "What the bias needs of a head.", "", hoisted_.head) +
          terms_text("QueryTerms", "query_terms", "What the bias needs of a query.", "q_index", hoisted_.row) +
          terms_text("KeyTerms", "key_terms", "What the bias needs of a key.", "kv_index", hoisted_.key) + bias() +
          query_gradients() + key_gradients() + score_gradients();
@@ -91,6 +103,11 @@ std::string BackwardBias::gradient_of(const std::string& input) const {
 
 bool BackwardBias::is_wanted(const std::string& input) const {
   return std::ranges::find(wanted_, input, &InputSpec::name) != wanted_.end();
+}
+
+bool BackwardBias::wants_factors() const {
+  return std::ranges::any_of(
+      factors_, [&](const FactorTerm& term) { return is_wanted(term.q_input) || is_wanted(term.k_input); });
 }
 
 }  // namespace flashbias::codegen

@@ -57,6 +57,7 @@ class BackwardBias {
     std::size_t value = 0;  ///< its coefficient's place among the values of that
     Expr index;             ///< of q_index and kv_index alone
   };
+  [[nodiscard]] std::string includes() const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
@@ -64,6 +65,7 @@ class BackwardBias {
   [[nodiscard]] std::string add_with_keys(const HopperFactors& form) const;
   [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
+  [[nodiscard]] bool wants_factors() const;
   /// What addends of its gradient go to.
   [[nodiscard]] std::string gradient_of(const std::string& input) const;
   [[nodiscard]] bool adds_in_shared_memory(const InputSpec& table) const;

@@ -27,7 +27,7 @@ std::string workspace(const KernelPlan& plan) {
   std::string text = "float* workspace;  // see StoredStatistics";
   if (adds_to_queries(plan)) text += ", QuerySums";
   if (has_exact_sums(plan)) text += ", ExactGradient";
-  text += "\ni64 d_q_sums;  // where sums begin, in floats\n";
+  text += "\ni64 sums_begin;  // where sums begin, in floats\n";
   for (const InputSpec* input : inputs) text += fmt::format("i64 {0}_sums, {0}_sums_end;\n", input->name);
   return text + "i64 sums_end;\n";
 }
@@ -71,10 +71,11 @@ std::string constants(const KernelPlan& plan) {
   std::string text(kNumberTypes);
   text += size_constants(plan);
   text += fmt::format(
+      "constexpr bool kCausal = {};\n"
       "constexpr int kRowsOwned = {};  // by a thread block\n"
       "constexpr int kRowsOfWarp = {};\n"
       "constexpr int kColumnsAtOnce = {};  // whose scores a warp holds\n",
-      rows_owned(plan), plan.tile.rows_a_warp, plan.tile.columns_at_once);
+      plan.config.causal, rows_owned(plan), plan.tile.rows_a_warp, plan.tile.columns_at_once);
   text += choices_of_shares(plan);
   if (is_hopper(plan))
     text += hopper_constants(plan, kRegistersOfRoles);
@@ -109,7 +110,8 @@ std::string passes(const KernelPlan& plan) {
     const char* blocks = pass.owns_keys ? "key_blocks" : "query_blocks";
     const std::string run = is_hopper(plan) ? fmt::format("run_roles<{}>(p, shared, index)", pass_type(pass))
                                             : fmt::format("{}(p, shared, index).run()", pass_type(pass));
-    text += fmt::format("if (index < p.{0}) return {1};\nindex -= p.{0};\n", blocks, run);
+    text += fmt::format("if (index < p.{}) return {};\n", blocks, run);
+    if (&pass != &plan.passes.back()) text += fmt::format("index -= p.{};\n", blocks);
   }
   return text + "}\n";
 }

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "codegen/backward_bias_emitter.hpp"
+#include "codegen/source_parts.hpp"
 
 namespace flashbias::codegen {
 namespace {
@@ -37,7 +38,7 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
     texts.load_keys += load(factors_[i].k_input, "kv_length");
     texts.multiply += fmt::format("multiply_rows(scores, rows.factors{0}, columns.factors{0}, first);\n", i);
   }
-  if (!factors_.empty()) texts.multiply += "scale(scores, p.inverse_softmax_scale);\n";
+  if (!factors_.empty()) texts.multiply += "scale_scores(scores, p.inverse_softmax_scale);\n";
   const auto gradients = [&](const char* type, std::string FactorTerm::*side) {
     std::string members;
     std::string add;
@@ -64,7 +65,7 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
       "gradients, const Factors<kBlockK>& keys) {{\n{}}}\n",
       shares);
   return fmt::format(
-             "#include \"backward/bias.cuh\"\n#include \"backward/factor_gradient.cuh\"\n{}#include "
+             "#include \"backward/bias.cuh\"\n#include \"backward/products.cuh\"\n{}{}{}#include "
              "\"load_tile.cuh\"\n\n"
              "// Low-rank terms of the bias: a tile a side, and products of them.\ntemplate <int Rows>\nstruct Factors "
              "{{\n{}\n__device__ "
@@ -73,6 +74,8 @@ std::string BackwardBias::emit_factors(bool keys_add_to_queries) const {
              "__device__ __forceinline__ void multiply_factors(RowScores& scores, const Parameters& p, const "
              "Factors<kBlockK>& "
              "rows, const Factors<kBlockQ>& columns, int first) {{\n{}}}\n\n",
+             factors_.empty() ? "" : include_line("backward/scale_scores.cuh"),
+             wants_factors() ? include_line("backward/factor_gradient.cuh") : "",
              keys_add_to_queries ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/query_share.cuh\"\n"
                                  : "",
              texts.members, texts.clear, kLoad, texts.load_queries, kLoad, texts.load_keys, texts.multiply) +
@@ -104,11 +107,11 @@ std::string BackwardBias::emit_factor_sums() const {
 
 std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
   Texts texts;
-  std::string bytes = "0";
+  std::string bytes;
   for (std::size_t i = 0; i < factors_.size(); ++i) {
     const std::string tile = fmt::format("SwizzledTile<kBlock, {}{}>", factors_[i].rank,
                                          form.join_operands ? ", strip_columns(kHeadDim)" : "");
-    bytes += fmt::format(" + {}::kBytes", tile);
+    bytes += fmt::format("{}{}::kBytes", i > 0 ? " + " : "", tile);
     texts.members += fmt::format("{} factors{};\n", tile, i);
     texts.load_queries += fmt::format("factors{0}.copy_from(p.factors{0}_q_map, arrived, start, head, batch);\n", i);
     texts.load_keys += fmt::format("factors{0}.copy_from(p.factors{0}_k_map, arrived, start, head, batch);\n", i);
@@ -134,16 +137,18 @@ std::string BackwardBias::emit_hopper_factors(const HopperFactors& form) const {
   };
   constexpr const char* kFetch = "(const Parameters& p, Barrier& arrived, int start, int head, int batch)";
   return fmt::format(
-             "#include \"backward/bias.cuh\"\n#include \"backward/hopper/factor_gradient.cuh\"\n{}\n"
+             "#include \"backward/bias.cuh\"\n#include \"backward/hopper/products.cuh\"\n{}{}\n"
              "// Low-rank terms of the bias: a tile a side, and products of them.\nstruct Factors {{\n"
              "static constexpr u32 kBytes = {};\n\n{}\n__device__ __forceinline__ void fetch_queries{} {{\n{}}}\n"
              "__device__ __forceinline__ void fetch_keys{} {{\n{}}}\n}};\n\n"
              "__device__ __forceinline__ void multiply_factors(Scores& scores, const Factors& rows, const Factors& "
              "columns) {{\n{}}}\n\n",
+             wants_factors() ? include_line("backward/hopper/factor_gradient.cuh") : "",
              form.keys_add_to_queries
                  ? "#include \"backward/factor_sums.cuh\"\n#include \"backward/hopper/query_share.cuh\"\n"
                  : "",
-             bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys, texts.multiply) +
+             bytes.empty() ? "0" : bytes, texts.members, kFetch, texts.load_queries, kFetch, texts.load_keys,
+             texts.multiply) +
          gradients("QueryFactorGradients", &FactorTerm::q_input) +
          gradients("KeyFactorGradients", &FactorTerm::k_input) +
          (form.keys_add_to_queries ? query_factor_shares(form) : "");

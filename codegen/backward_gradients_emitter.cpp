@@ -79,17 +79,18 @@ std::string BackwardBias::query_gradients() const {
     const bool is_scalar = input.kind == Op::head_scalar;
     if (!is_scalar && input.kind != Op::query_input) continue;
     const std::string& name = input.name;
-    members += fmt::format("SumOverKeys {}[{}];\n", name, input.dims);
+    members += fmt::format("SumOverKeys {}_sum[{}];\n", name, input.dims);
     for (std::size_t c = 0; c < values.size(); ++c)
-      if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}[{}].add(d_bias, probability, {{}});\n", name, c));
+      if (!is_zero(values[c]))
+        addends.add(values[c], fmt::format("{}_sum[{}].add(d_bias, probability, {{}});\n", name, c));
     write += is_scalar ? fmt::format(
-                             "{{\nconst float row = {0}[0].of_row(excess);\n"
+                             "{{\nconst float row = {0}_sum[0].of_row(excess);\n"
                              "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
                              "if (threadIdx.x % 32 == 0) {1}.add(block.batch, block.head, 0, 0, sum);\n}}\n",
                              name, gradient_of(name))
                        : fmt::format(
                              "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\n"
-                             "const float sum = {0}[c].of_row(excess);\nif (valid && threadIdx.x % 4 == 0) "
+                             "const float sum = {0}_sum[c].of_row(excess);\nif (valid && threadIdx.x % 4 == 0) "
                              "{2}.add(block.batch, block.head, q_index, c, sum);\n}}\n",
                              name, input.dims, gradient_of(name));
   }
@@ -110,11 +111,11 @@ std::string BackwardBias::key_gradients() const {
     const InputSpec& input = gradient.input;
     const std::vector<Expr>& values = gradient.values;
     if (input.kind != Op::key_input) continue;
-    members += fmt::format("float {}[{}] = {{}};\n", input.name, input.dims);
+    members += fmt::format("float {}_sum[{}] = {{}};\n", input.name, input.dims);
     for (std::size_t c = 0; c < values.size(); ++c)
-      addends.add(values[c], fmt::format("{}[{}] += d_bias * ({{}});\n", input.name, c));
+      if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}_sum[{}] += d_bias * ({{}});\n", input.name, c));
     write += fmt::format(
-        "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}[c]);\n"
+        "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}_sum[c]);\n"
         "if (valid && threadIdx.x % 4 == 0) {2}.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
         input.name, input.dims, gradient_of(input.name));
   }
@@ -148,7 +149,7 @@ std::string BackwardBias::score_gradients() const {
         return with_value(index, [&](const std::string& entry) {
           const std::string clamped = fmt::format("min(max({}, 0), {})", entry, input.dims - 1);
           return is_shared
-                     ? fmt::format("atomicAdd(&storage.{}[{}], {});\n", name, clamped, addend)
+                     ? fmt::format("atomicAdd(&storage.{}_sums[{}], {});\n", name, clamped, addend)
                      : fmt::format("{}.add(block.batch, block.head, 0, {}, {});\n", gradient_of(name), clamped, addend);
         });
       };
@@ -167,9 +168,9 @@ std::string BackwardBias::score_gradients() const {
       if (!is_shared) continue;
       const std::string each =
           fmt::format("for (int i = static_cast<int>(threadIdx.x); i < {}; i += kThreads)\n", input.dims);
-      storage += fmt::format("float {}[{}];\n", name, input.dims);
-      clear += fmt::format("{}{}[i] = 0.0f;\n", each, name);
-      write += fmt::format("{0}p.{1}_gradient.add(block.batch, block.head, 0, i, storage.{1}[i]);\n", each, name);
+      storage += fmt::format("float {}_sums[{}];\n", name, input.dims);
+      clear += fmt::format("{}{}_sums[i] = 0.0f;\n", each, name);
+      write += fmt::format("{0}p.{1}_gradient.add(block.batch, block.head, 0, i, storage.{1}_sums[i]);\n", each, name);
     }
   }
   if (diagonal_) {

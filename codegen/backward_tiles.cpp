@@ -47,7 +47,7 @@ struct Form {
 };
 
 /// The first that fits is taken, with fewer stages where shared memory bars these. Measured on an H200, without factors
-/// where not said, in TFLOP/s (docs/performance.md).
+/// where not said, in TFLOP/s (docs/history.md).
 constexpr std::array kForms = {
     // D = 16: 130, two blocks 118.
     Form{16, 48, 128, 4, 32, 3, 2, 32, kRowsOf32},

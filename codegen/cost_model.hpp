@@ -7,7 +7,7 @@
 namespace flashbias::codegen {
 
 /// What the parts of a bias are predicted to cost, in instructions a score: one is a 32-lane f32 instruction for 32
-/// scores. The numbers are fits to measured kernels (docs/performance.md); predictions rank lowerings, nothing else.
+/// scores. The numbers are fits to measured kernels (docs/history.md); predictions rank lowerings, nothing else.
 struct CostModel {
   double tensor_step;      ///< 16 columns more in the product with the keys
   double add;              ///< one number added to a score

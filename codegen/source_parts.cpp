@@ -28,18 +28,20 @@ std::string size_constants(const KernelPlan& plan) {
       "constexpr int kHeadDim = {};\nconstexpr int kHeadDimV = {};\n"
       "constexpr int kBlockQ = {};  // {}\n"
       "constexpr int kBlockK = {};  // {}\n"
-      "constexpr int kWarps = {};\n",
+      "constexpr int kWarps = {};\n"
+      "constexpr int kThreads = 32 * kWarps;  // that compute\n",
       plan.config.head_dim, plan.config.head_dim_v, plan.tile.block_q,
-      is_forward ? "query rows a thread block" : "queries of a tile", plan.tile.block_k,
-      is_forward ? "keys a step" : "keys of a tile", plan.tile.warps);
+      is_forward ? "query rows a thread block" : "columns of a tile", plan.tile.block_k,
+      is_forward ? "keys a step" : "rows of a tile", plan.tile.warps);
 }
 
 std::string hopper_constants(const KernelPlan& plan, const RoleRegisters& registers) {
   return fmt::format(
-             "constexpr int kStages = {};  // tiles of keys under way\n"
+             "constexpr int kStages = {};  // tiles of {} under way\n"
              "constexpr int kProducerRegisters = {};\n"
              "constexpr int kConsumerRegisters = {};\n\n",
-             plan.tile.stages, registers.producer, registers.consumer) +
+             plan.tile.stages, plan.config.direction == Direction::forward ? "keys" : "columns", registers.producer,
+             registers.consumer) +
          include_line("hopper/tensor_map.cuh") + "\n";
 }
 

@@ -93,7 +93,7 @@ std::string product(const char* name, const char* what, const Wgmma& wgmma, Oper
       "// d = (accumulate ? d : 0) + {}.\n"
       "__device__ __forceinline__ void {}({}, {}, unsigned long long b,\nbool accumulate) {{\n"
       "asm volatile(\n\"{{\\n\"\n\".reg .pred accumulate;\\n\"\n\"setp.ne.u32 accumulate, %{}, 0;\\n\"\n"
-      "\"{} {}, \"\n\"{}, %{}, accumulate, 1, 1, {};\\n\"\n\"}}\"\n"
+      "\"{} \"\n\"{}, \"\n\"{}, %{}, accumulate, 1, 1, {};\\n\"\n\"}}\"\n"
       ": {}\n: {}, \"l\"(b), \"r\"(static_cast<u32>(accumulate)));\n}}\n",
       what, name, wgmma.parameters(), in_registers ? "const u32 (&a)[4]" : "unsigned long long a", behind_left + 1,
       wgmma.instruction(), wgmma.destination(), left_operand, behind_left, transposes, wgmma.outputs(),
@@ -112,7 +112,7 @@ std::string added_product(const char* name, DType dtype, int columns) {
   return fmt::format(
       "// d += a b^T in {}, with columns of a and b running along their rows in shared memory.\n"
       "__device__ __forceinline__ void {}({}, unsigned long long a, unsigned long long b) {{\n"
-      "asm volatile(\n\"{} {}, \"\n\"%{}, %{}, 1, 1, 1, 0, 0;\"\n"
+      "asm volatile(\n\"{} \"\n\"{}, \"\n\"%{}, %{}, 1, 1, 1, 0, 0;\"\n"
       ": {}\n: \"l\"(a), \"l\"(b));\n}}\n\n",
       to_string(dtype), name, wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1,
       wgmma.outputs());
@@ -122,7 +122,7 @@ std::string output_product(const char* name, const char* what, const Wgmma& wgmm
   const int first = wgmma.operands();
   return fmt::format(
       "{}__device__ __forceinline__ void {}({}, const u32 (&a)[4], unsigned long long b) {{\n"
-      "asm volatile(\n\"{} {}, \"\n\"{{%{}, %{}, %{}, %{}}}, %{}, 1, 1, 1, {};\"\n"
+      "asm volatile(\n\"{} \"\n\"{}, \"\n\"{{%{}, %{}, %{}, %{}}}, %{}, 1, 1, 1, {};\"\n"
       ": {}\n: \"r\"(a[0]), \"r\"(a[1]), \"r\"(a[2]), \"r\"(a[3]), \"l\"(b));\n}}\n",
       what, name, wgmma.parameters(), wgmma.instruction(), wgmma.destination(), first, first + 1, first + 2, first + 3,
       first + 4, transposed ? 1 : 0, wgmma.outputs());

@@ -10,9 +10,6 @@ struct BiasHooks : MainLoopHooks {
   static constexpr bool kPublishes = false;     // anything, by `publish`
   static constexpr bool kLoadsQueries = false;  // by `load_queries`
 
-  // Once a thread block, by all threads.
-  template <class Storage>
-  static __device__ void prepare(Storage&) {}
   // Starts asynchronous copies, together with those of the queries.
   __device__ void load_queries() {}
   // Reads what belongs to the next tile of keys into registers, and later stores it in shared memory: by publishers.

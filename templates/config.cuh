@@ -14,6 +14,7 @@ constexpr int kHeadDimV = 64;
 constexpr int kBlockQ = 64;  // query rows a thread block
 constexpr int kBlockK = 64;  // keys a step
 constexpr int kWarps = 4;
+constexpr int kThreads = 32 * kWarps;  // that compute
 constexpr int kBlocksPerMultiprocessor = 2;
 
 // Of the main loop for Hopper alone.
@@ -22,6 +23,7 @@ constexpr int kProducerRegisters = 40;
 constexpr int kConsumerRegisters = 232;
 
 // Of the backward pass alone.
+constexpr bool kCausal = false;
 constexpr int kColumnsAtOnce = 64;
 constexpr int kRowsOwned = 64;  // by a thread block
 constexpr int kRowsOfWarp = 16;
@@ -58,6 +60,6 @@ struct Parameters {
   int work_items;
   int kv_tiles, query_blocks, key_blocks;
   float* workspace;
-  i64 d_q_sums, sums_end;
+  i64 sums_begin, sums_end;
   int all_q_tiles, first_block;
 };

@@ -2,7 +2,7 @@
 
 #include "config.cuh"
 #include "element.cuh"
-#include "tile.cuh"
+#include "round_up.cuh"
 
 // Each warp owns kRowTiles blocks of 16 query rows. A lane holds, of each 16x8 block of an accumulator, the columns
 // 2 (lane % 4) and the next, of the rows lane / 4 (elements 0, 1) and lane / 4 + 8 (elements 2, 3). A row slot counts

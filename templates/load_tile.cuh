@@ -1,12 +1,9 @@
 #pragma once
 
+#include "copies.cuh"
+#include "copy_async.cuh"
+#include "power_of_two.cuh"
 #include "tile.cuh"
-
-__host__ __device__ constexpr int power_of_two_at_least(int value) {
-  int power = 1;
-  while (power < value) power *= 2;
-  return power;
-}
 
 // Bytes of the widest copy (at most 16) that divides a row of `columns` 16-bit elements.
 __host__ __device__ constexpr int widest_copy(int columns) {

@@ -2,7 +2,5 @@
 
 #include "config.cuh"
 
-constexpr bool kCausal = false;
-
 // Keys that a query sees: the first so many.
 __device__ __forceinline__ int visible_keys(const Parameters& p, int) { return p.kv_length; }

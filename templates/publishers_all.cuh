@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tile.cuh"
+#include "config.cuh"
 
 // The threads that evaluate what the bias needs of a tile of keys: all, for the next tile while they work on this one.
 constexpr int kPublishers = kThreads;

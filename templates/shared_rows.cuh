@@ -1,6 +1,8 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "matrices.cuh"
+#include "tile.cuh"
 
 // Left operand of a product over `Columns`: this warp's rows of a tile, read from shared memory at each step.
 template <int Columns>

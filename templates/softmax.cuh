@@ -12,8 +12,11 @@ struct OnlineSoftmax {
   // error, and those just below it have the least: without headroom, outputs between flat and peaked softmaxes are up
   // to 9 % more exact, flat ones no more.
   static constexpr float kHeadroom = 4.0f;
+  // Keys with exponents up to here are hidden, as those of masks like -1e9 are meant to be: f32 rounds larger exponents
+  // by more than probabilities have room for.
+  static constexpr float kHidden = -33554432.0f;
 
-  float shift[kRowSlots];  // of each row; infinity while it has seen only masked keys
+  float shift[kRowSlots];  // of each row; infinity while it has seen only hidden keys
 
   __device__ OnlineSoftmax() {
 #pragma unroll
@@ -105,7 +108,7 @@ struct OnlineSoftmax {
   __device__ __forceinline__ float move(int slot, float exponent) {
     exponent = fmaxf(exponent, __shfl_xor_sync(0xffffffffu, exponent, 1));
     exponent = fmaxf(exponent, __shfl_xor_sync(0xffffffffu, exponent, 2));
-    if (!is_beyond(exponent + shift[slot])) return 1.0f;
+    if (!(exponent > kHidden) || !is_beyond(exponent + shift[slot])) return 1.0f;
     const float old = shift[slot];
     shift[slot] = kProbabilityShift - exponent;
     return exp2_approx(shift[slot] - old);

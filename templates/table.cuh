@@ -1,7 +1,7 @@
 #pragma once
 
+#include "copy_async.cuh"
 #include "input.cuh"
-#include "tile.cuh"
 
 // A learned table of one head in shared memory.
 template <int Entries>

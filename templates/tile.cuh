@@ -1,20 +1,12 @@
 #pragma once
 
-#include "config.cuh"
 #include "ptx.cuh"
-
-constexpr int kThreads = kWarps * 32;
-
-__host__ __device__ constexpr int round_up(int value, int multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
+#include "round_up.cuh"
 
 // Rows of 16-bit elements in shared memory. Columns are padded to the 16 of a tensor-core step, and the pitch is an odd
 // number of 16-byte chunks, so that the eight rows that ldmatrix reads at once lie in eight different bank groups.
 template <int Rows, int Columns>
 struct SharedTile {
-  static constexpr int kRows = Rows;
-  static constexpr int kColumns = Columns;
   static constexpr int kPaddedColumns = round_up(Columns, 16);
   static constexpr int kPitch = kPaddedColumns + 8;
 

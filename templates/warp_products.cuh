@@ -1,6 +1,8 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "matrices.cuh"
+#include "tile.cuh"
 
 __device__ __forceinline__ void clear(Scores& scores) {
 #pragma unroll

@@ -3,6 +3,7 @@
 #include "bias.cuh"
 #include "block.cuh"
 #include "fragments.cuh"
+#include "tile.cuh"
 
 // The output leaves by way of shared memory, so that stores are 16 bytes wide: rows are normalised and gathered there,
 __device__ __forceinline__ void gather_output(SharedTile<kBlockQ, kHeadDimV>& tile, const Output& output,

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "backward/factor_gradient.cuh"
 #include "backward/factor_sums.cuh"
+#include "backward/products.cuh"
 #include "backward/query_share.cuh"
 #include "load_tile.cuh"
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "backward/sums.cuh"
 #include "backward/terms.cuh"
 #include "block.cuh"
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "backward/tiles.cuh"
+#include "matrices.cuh"
+#include "tile.cuh"
 
 // Warps that share rows: each has some columns of the scores, and of the sums.
 constexpr int kColumnGroups = kWarps / kWarpsOfTile;
@@ -28,15 +30,6 @@ template <int Tiles>
 __device__ __forceinline__ void clear(float (&sums)[kRowTiles][Tiles][4]) {
 #pragma unroll
   for (int m = 0; m < kRowTiles; ++m) clear(sums[m]);
-}
-
-__device__ __forceinline__ void scale(RowScores& scores, float factor) {
-#pragma unroll
-  for (int m = 0; m < kRowTiles; ++m)
-#pragma unroll
-    for (int n = 0; n < kColumnsAtOnce / 8; ++n)
-#pragma unroll
-      for (int e = 0; e < 4; ++e) scores[m][n][e] *= factor;
 }
 
 // scores += rows columns^T: this warp's rows of one tile, kColumnsAtOnce rows of the other from `first` on.

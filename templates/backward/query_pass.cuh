@@ -5,6 +5,8 @@
 #include "backward/stored_statistics.cuh"
 #include "backward/write_rows.cuh"
 
+static_assert(kBlockQ == kBlockK, "a tile of keys has as many columns as a tile of queries has rows");
+
 // What belongs to kBlockK queries of one head: walks over the keys that they see.
 template <bool WritesQueries, bool WritesInputs>
 struct QueryPass {

@@ -102,7 +102,7 @@ __device__ __forceinline__ void store_d_q(const Parameters& p) {
   using Chunk = QuerySumsChunk<kHeadDim>;
   for (int tile = group_of_grid(); tile < p.all_q_tiles; tile += groups_of_grid()) {
     const BlockRows block(p, static_cast<u32>(tile));
-    const float* all = p.workspace + p.d_q_sums + i64{tile} * QuerySums<kHeadDim>::kTile;
+    const float* all = p.workspace + p.sums_begin + i64{tile} * QuerySums<kHeadDim>::kTile;
     u16* d_q = p.d_q + block.batch * p.d_q_batch_stride + block.head * p.d_q_head_stride;
 #pragma unroll
     for (int pair = 0; pair < Chunk::kPairs; ++pair) {

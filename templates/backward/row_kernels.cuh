@@ -8,9 +8,9 @@ constexpr int kRowKernelThreads = 256;
 __device__ __forceinline__ i64 thread_of_grid() { return i64{blockIdx.x} * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ i64 threads_of_grid() { return i64{gridDim.x} * blockDim.x; }
 
-// The sums of queries, which keys add to: none where the gradient of q has a pass of its own.
+// What several thread blocks add to, which begins as zeros; nothing where each gradient has one owner.
 __device__ __forceinline__ void clear_sums(const Parameters& p) {
-  float4* fours = reinterpret_cast<float4*>(p.workspace + p.d_q_sums);
-  const i64 count = (p.sums_end - p.d_q_sums) / 4;
+  float4* fours = reinterpret_cast<float4*>(p.workspace + p.sums_begin);
+  const i64 count = (p.sums_end - p.sums_begin) / 4;
   for (i64 i = thread_of_grid(); i < count; i += threads_of_grid()) fours[i] = {};
 }

@@ -39,7 +39,7 @@ struct Shares {
   // ... and of all keys. d_q is in units of the softmax scale.
   template <class Rows>
   __device__ __forceinline__ void add_to_sums(const Parameters& p, Storage& storage, const Rows& keys, int tile) const {
-    add_query_share(p.workspace + p.d_q_sums, first_tile + tile, storage.gradients(), keys.x);
+    add_query_share(p.workspace + p.sums_begin, first_tile + tile, storage.gradients(), keys.x);
     add_factor_shares(p, first_factor_tiles, tile, storage.gradients(), keys.factors);
   }
 };

@@ -18,9 +18,12 @@ __device__ __forceinline__ float product_of_chunks(const uint4& a, const uint4& 
          product_of_pairs(a.w, b.w);
 }
 
+// Rows up to here see nothing (OnlineSoftmax::kHidden).
+constexpr float kHiddenLogSumExp = -33554432.0f / kLog2E;
+
 // Natural; of a row that is there.
 __device__ __forceinline__ float log_sum_exp_of(const Parameters& p, int batch, int head, int q_index) {
   const float log_sum_exp =
       p.log_sum_exp[batch * p.log_sum_exp_batch_stride + head * p.log_sum_exp_head_stride + q_index];
-  return log_sum_exp == -kInfinity ? kInfinity : log_sum_exp;
+  return log_sum_exp <= kHiddenLogSumExp ? kInfinity : log_sum_exp;
 }

@@ -2,7 +2,7 @@
 
 #include "backward/row_kernels.cuh"
 #include "backward/stored_statistics.cuh"
-#include "load_tile.cuh"
+#include "power_of_two.cuh"
 
 // Some lanes share a row, a chunk of 16 bytes each.
 constexpr int kStatisticsLanes = power_of_two_at_least(kHeadDimV / 8);

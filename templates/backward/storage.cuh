@@ -3,6 +3,7 @@
 #include "backward/differentiate.cuh"
 #include "backward/shares.cuh"
 #include "backward/terms.cuh"
+#include "load_tile.cuh"
 
 // A tile of queries with the gradients of their outputs, or of keys with their values.
 template <int Rows>

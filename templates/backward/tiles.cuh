@@ -1,7 +1,7 @@
 #pragma once
 
 #include "element.cuh"
-#include "tile.cuh"
+#include "round_up.cuh"
 
 // A pass owns rows of queries or of keys, 16 or 32 a warp, and walks over tiles of columns of the others,
 // kColumnsAtOnce at a time. Tiles have kBlockK rows and kBlockQ columns: as many of both where the sides take turns at

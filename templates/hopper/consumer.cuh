@@ -1,10 +1,13 @@
 #pragma once
 
 #include "bias.cuh"
+#include "copies.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/key_walk.cuh"
 #include "hopper/products.cuh"
 #include "hopper/schedule.cuh"
 #include "hopper/storage.cuh"
+#include "hopper/wait_for_warpgroup.cuh"
 #include "hopper/warpgroup.cuh"
 #include "long_sums.cuh"
 #include "mask_scores.cuh"

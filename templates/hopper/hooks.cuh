@@ -5,6 +5,9 @@
 
 // What a bias may do along the way of the main loop for Hopper, beside what it does in any.
 struct HopperHooks {
+  // Once a thread block, by all threads.
+  template <class Storage>
+  static __device__ void prepare(Storage&) {}
   // Bytes of the tiles that the copy engine fetches together with the queries and with each tile of keys.
   static constexpr u32 kQueryBytes = 0;
   __device__ u32 key_bytes() const { return 0; }

@@ -2,6 +2,7 @@
 
 #include "element.cuh"
 #include "fragments.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/products.cuh"
 #include "hopper/value_tile.cuh"
 #include "hopper/warpgroup.cuh"

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "element.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/value_tile.cuh"
 #include "hopper/warpgroup.cuh"
 

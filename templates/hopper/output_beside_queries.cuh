@@ -1,6 +1,7 @@
 #pragma once
 
 #include "hopper/swizzled_tile.cuh"
+#include "tile.cuh"
 
 // The next queries arrive while the output leaves.
 struct QueryStorage {

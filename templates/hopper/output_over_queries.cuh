@@ -1,6 +1,7 @@
 #pragma once
 
 #include "hopper/swizzled_tile.cuh"
+#include "tile.cuh"
 
 // The output takes the place of the queries, where shared memory has none for both.
 struct QueryStorage {

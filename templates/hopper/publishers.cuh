@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tile.cuh"
+#include "config.cuh"
 
 // The threads that evaluate what the bias needs of a tile of keys: two warps that have nothing else to do, as many
 // tiles ahead as there are stages.

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "element.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/swizzled_tile.cuh"
+#include "hopper/wait_for_warpgroup.cuh"
 #include "hopper/warpgroup.cuh"
 
 // Whether 16-bit numbers can be multiplied by it without a rounding: what they lose below the least normal number is

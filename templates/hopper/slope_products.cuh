@@ -2,6 +2,7 @@
 
 #include "bf16.cuh"
 #include "fragments.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/products.cuh"
 #include "hopper/swizzled_tile.cuh"
 #include "hopper/warpgroup.cuh"
@@ -9,6 +10,8 @@
 // slope x (place of a key in its tile), added to scores by one more product instead of an instruction a score. Both are
 // exact in bf16, whatever the scores are made of: the slope as the sum of three parts, a place up to 256.
 struct SlopeProducts {
+  static_assert(kBlockK <= 256);
+
   SwizzledTile<8, 16> parts;  // of the slope, eight times
   SwizzledTile<kBlockK, 16> places;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fragments.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/products.cuh"
 #include "hopper/swizzled_tile.cuh"
 #include "hopper/warpgroup.cuh"

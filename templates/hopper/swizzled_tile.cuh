@@ -1,7 +1,7 @@
 #pragma once
 
 #include "hopper/copy_box.cuh"
-#include "tile.cuh"
+#include "ptx.cuh"
 
 __host__ __device__ constexpr int strip_columns(int columns) { return columns <= 16 ? 16 : columns <= 32 ? 32 : 64; }
 

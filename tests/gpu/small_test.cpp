@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "tests/gpu/all_biases.hpp"
@@ -66,6 +69,35 @@ TEST_CASE("rows that see no keys, beside rows that do, match float64 at every he
                      .q_length = 400,
                      .kv_length = 100});
   check_all(cases);
+}
+
+/// Hides keys from the hundredth on with `hiding`: those of the last tiles, which come first.
+AttentionCase hidden_by(double hiding, const AttentionConfig& config) {
+  AttentionCase attention{.config = config, .batch = 1, .heads = 2, .kv_heads = 2, .q_length = 64, .kv_length = 300};
+  attention.config.bias = bias::key_input("hidden");
+  attention.replace = [hiding](const std::string& name, std::int64_t, std::int64_t row, auto...) {
+    return name == "hidden" ? std::optional<double>(row < 100 ? 0.0 : hiding) : std::nullopt;
+  };
+  return attention;
+}
+constexpr std::array<double, 4> kHiding = {-1e4, -1e9, -1e10, -3e38};
+
+TEST_CASE("finite numbers of any size hide keys") {
+  std::vector<AttentionCase> cases;
+  for (const double hiding : kHiding)
+    for (const int head_dim : {32, 64, 128})
+      cases.push_back(hidden_by(
+          hiding,
+          {.dtype = head_dim == 64 ? DType::bf16 : DType::f16, .head_dim = head_dim, .log_sum_exp = head_dim != 32}));
+  check_all(cases);
+}
+
+TEST_CASE("gradients where finite numbers hide keys match float64") {
+  std::vector<AttentionCase> cases;
+  for (const double hiding : kHiding)
+    for (const DType dtype : {DType::f16, DType::bf16})
+      cases.push_back(hidden_by(hiding, {.direction = Direction::backward, .dtype = dtype, .head_dim = 64}));
+  check_gradients(cases);
 }
 
 TEST_CASE("values of a head dimension of their own match float64") {

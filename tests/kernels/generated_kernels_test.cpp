@@ -210,6 +210,21 @@ TEST_CASE("the assembler lets the products of passes that add to queries overlap
   }
 }
 
+// Some are names of what kernels have, or words of C++.
+TEST_CASE("inputs of gradients may have any names") {
+  using namespace bias;
+  const Expr bias = key_input("key", 2)[0] * query_input("row") + key_input("sum") * head_scalar("excess") +
+                    query_input("p") * key_input("double") + head_scalar("sums") * query_input("d_q") +
+                    table("clear", 64, kv_index() % 64) + table("addends", 64, (kv_index() - q_index()) % 64);
+  for (const bool deterministic : {false, true})
+    for (const Arch arch : {Arch{80}, Arch{90}}) {
+      const AttentionConfig config{
+          .direction = Direction::backward, .head_dim = 16, .bias = bias, .arch = arch, .deterministic = deterministic};
+      CAPTURE(to_string(config));
+      CHECK_NOTHROW((void)compile(emit(plan(config)), arch));
+    }
+}
+
 TEST_CASE("a kernel compiles for every architecture") {
   std::vector<AttentionConfig> configs;
   for (const Arch arch : supported_archs()) {

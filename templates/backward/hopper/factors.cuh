@@ -1,7 +1,7 @@
 #pragma once
 
 #include "backward/factor_sums.cuh"
-#include "backward/hopper/factor_gradient.cuh"
+#include "backward/hopper/products.cuh"
 #include "backward/hopper/query_share.cuh"
 
 // A sample of what the generator writes in this file's place: the low-rank terms of a bias that has none.

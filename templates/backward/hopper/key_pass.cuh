@@ -3,6 +3,7 @@
 #include "backward/hopper/key_side.cuh"
 #include "backward/hopper/store_rows.cuh"
 #include "backward/hopper/walk_over_queries.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 // What belongs to a warpgroup's keys: the matrix of scores is transposed. And what they add to those of queries.
 template <bool WritesKeys, bool WritesValues, bool WritesInputs>

@@ -4,6 +4,7 @@
 #include "backward/hopper/store_rows.cuh"
 #include "backward/hopper/walk.cuh"
 #include "backward/stored_statistics.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 // What belongs to a warpgroup's queries.
 template <bool WritesQueries, bool WritesInputs>

@@ -2,6 +2,7 @@
 
 #include "backward/column_shares.cuh"
 #include "backward/hopper/exchange.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 // Score gradients times columns of the keys. Where registers have room, each of two warpgroups has all columns of every
 // second tile, else half of the columns of each: narrow products wait for shared memory, as each reads the gradients

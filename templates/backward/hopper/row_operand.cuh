@@ -2,7 +2,7 @@
 
 #include "backward/hopper/products.cuh"
 #include "backward/hopper/token_tile.cuh"
-#include "ptx.cuh"
+#include "matrices.cuh"
 
 // A warpgroup's rows are the left operand of all products with columns; where the plan finds room they stay in
 // registers.

@@ -3,7 +3,9 @@
 #include "backward/factor_sums.cuh"
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/token_tile.cuh"
+#include "hopper/async_proxy.cuh"
 #include "hopper/barrier.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 // What a warpgroup adds to the sums of a tile of queries.
 struct QueryShares {
@@ -86,7 +88,7 @@ struct Shares {
   __device__ __forceinline__ void add_to_sums(const QueryShares& share, const Parameters& p) const {
     if (tile_before < 0) return;
     const int part = kColumnShares == 1 ? 0 : uniform_warpgroup();
-    QuerySums<kHeadDim>::add(p.workspace + p.d_q_sums, first_tile + tile_before, part, share.d_q);
+    QuerySums<kHeadDim>::add(p.workspace + p.sums_begin, first_tile + tile_before, part, share.d_q);
     share.factors.add_to_sums(p, first_factor_tiles, tile_before, part);
   }
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "backward/hopper/storage.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 constexpr bool kHasFactors = Factors::kBytes > 0;
 

@@ -2,6 +2,7 @@
 
 #include "backward/hopper/row_operand.cuh"
 #include "backward/hopper/walk.cuh"
+#include "hopper/uniform_warpgroup.cuh"
 
 // Values are of no use any more: until the next product begins anew, their registers are free.
 template <int Tiles>
