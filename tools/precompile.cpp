@@ -218,7 +218,7 @@ void add_precompile(CLI::App& app) {
   verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
   verb->add_option("--pack", options->pack, "also write all of them to this file, see docs/cache.md")
       ->check(not_empty());
-  verb->add_flag("--add", options->add, "with --pack: keep what the file holds already");
+  verb->add_flag("--add", options->add, "with --pack: keep what else the file holds");
   verb->add_flag("-n,--dry-run", options->dry_run, "only say what would be compiled");
   constexpr int kMostJobs = 1024;
   verb->add_option("-j,--jobs", options->threads, "kernels compiled at a time; by default what keeps all cores busy")
