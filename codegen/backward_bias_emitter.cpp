@@ -79,7 +79,8 @@ std::string BackwardBias::includes() const {
   const auto has_gradient_of = [&](Op kind) {
     return std::ranges::any_of(gradients_, [=](const Emitted& gradient) { return gradient.input.kind == kind; });
   };
-  std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh");
+  std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh") +
+                     include_line("ptx.cuh");  // kInfinity
   if (diagonal_) text += include_line("backward/diagonal_addends.cuh");
   if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
   if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))

@@ -98,7 +98,9 @@ Cache examine_cache(const std::optional<fs::path>& directory) {
       report.bytes += entry.bytes;
     }
     if (!is_writable(store.directory())) {
-      report.problem = "it cannot be written, so kernels are compiled anew in each process; set FLASHBIAS_CACHE_DIR";
+      report.problem =
+          "it cannot be written: what it holds is served, other kernels are compiled anew in each process; set "
+          "FLASHBIAS_CACHE_DIR";
     }
   } catch (const Error& error) {
     report.problem = error.what();

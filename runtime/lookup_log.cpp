@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <mutex>
+#include <string>
+#include <utility>
 
 namespace flashbias::runtime {
 namespace {
@@ -18,14 +20,20 @@ std::string describe_misses(const jit::Lookup& lookup) {
   return text.empty() ? "searched nowhere" : text;
 }
 
+/// A line to standard error. Where it cannot be written it is lost: a kernel is worth more than a word about it.
+template <class... Values>
+void tell(fmt::format_string<Values...> format, Values&&... values) {
+  const std::string line = "flashbias: " + fmt::format(format, std::forward<Values>(values)...) + "\n";
+  (void)std::fputs(line.c_str(), stderr);
+}
+
 /// But for the cache directory that cannot be used, of which there is one warning a process.
 void warn_of_bad_places(const jit::Lookup& lookup, const std::string& cache_problem) {
   for (const auto& [place, miss] : lookup.missed) {
     if (miss.reason == cache::MissReason::corrupt) {
-      fmt::print(stderr, "flashbias: warning: a kernel in {} is bad ({}): {}\n", place.string(), miss.detail,
-                 lookup.config);
+      tell("warning: a kernel in {} is bad ({}): {}", place.string(), miss.detail, lookup.config);
     } else if (miss.reason == cache::MissReason::unusable && miss.detail != cache_problem) {
-      fmt::print(stderr, "flashbias: warning: {} cannot be used: {}\n", place.string(), miss.detail);
+      tell("warning: {} cannot be used: {}", place.string(), miss.detail);
     }
   }
 }
@@ -33,8 +41,7 @@ void warn_of_bad_places(const jit::Lookup& lookup, const std::string& cache_prob
 void warn_once_of_cache(const std::string& cache_problem) {
   static std::once_flag warned;
   std::call_once(warned, [&] {
-    fmt::print(stderr, "flashbias: warning: kernels are compiled anew in every process, as the cache is unusable: {}\n",
-               cache_problem);
+    tell("warning: kernels are compiled anew in every process, as the cache is unusable: {}", cache_problem);
   });
 }
 
@@ -46,8 +53,7 @@ void log_lookup(jit::Log level, const jit::Lookup& lookup, const std::string& ca
     if (!cache_problem.empty()) warn_once_of_cache(cache_problem);
   }
   const bool was_missed = !lookup.origin || *lookup.origin == jit::Origin::compiled;
-  if (level >= (was_missed ? jit::Log::misses : jit::Log::all))
-    fmt::print(stderr, "flashbias: {}\n", to_string(lookup));
+  if (level >= (was_missed ? jit::Log::misses : jit::Log::all)) tell("{}", to_string(lookup));
 }
 
 }  // namespace flashbias::runtime

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -267,6 +269,16 @@ TEST_CASE("a line is logged for a miss, and on demand for a hit") {
   CHECK(says(miss, " ms (absent in " + (home.path() / "cache").string() + "): " + to_string(plan(kConfig).config)));
   CHECK(logged(jit::Log::misses).empty());
   CHECK(logged(jit::Log::all).starts_with("flashbias: found in disk " + (home.path() / "cache").string()));
+}
+
+TEST_CASE("a kernel is worth more than a line that standard error cannot take") {
+  const TemporaryDirectory home;
+  jit::KernelCache kernels({.cache_dir = home.path() / "cache", .log = jit::Log::all});
+  const CapturedStderr errors;  // puts back what it is now
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  dup2(full, STDERR_FILENO);
+  close(full);
+  CHECK_NOTHROW((void)kernels.get_cubin(kConfig));
 }
 
 TEST_CASE("several GPUs of one process share the kernels of their architecture") {
