@@ -13,13 +13,14 @@
 namespace flashbias::tools {
 namespace {
 
-/// Of all elements. Throws std::bad_alloc where no memory could have as many.
+/// Of all elements. Throws std::bad_alloc where no process could address as many.
 std::size_t bytes_of(const HostTensor& tensor) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 47;
   if (std::ranges::count(tensor.shape, 0) > 0) return 0;
   std::int64_t bytes = size_of(tensor.dtype);
   for (const std::int64_t size : tensor.shape)
     if (__builtin_mul_overflow(bytes, size, &bytes)) throw std::bad_alloc();
-  if (bytes < 0 || static_cast<std::uint64_t>(bytes) > std::vector<std::byte>().max_size()) throw std::bad_alloc();
+  if (bytes < 0 || bytes > kMost) throw std::bad_alloc();
   return static_cast<std::size_t>(bytes);
 }
 
