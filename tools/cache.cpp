@@ -17,6 +17,7 @@
 #include "tools/compile_all.hpp"
 #include "tools/flag_checks.hpp"
 #include "tools/output.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -81,8 +82,8 @@ void verify(const Options& options) {
   print_statuses(options, store, entries);
   const auto bad = std::ranges::count_if(entries, [](const auto& entry) { return !entry.problem.empty(); });
   if (bad == 0) return;
-  fmt::print(stderr, "flashbias: error: {} of {} entries are bad; each is rebuilt when it is next asked for\n", bad,
-             entries.size());
+  complain(
+      fmt::format("error: {} of {} entries are bad; each is rebuilt when it is next asked for", bad, entries.size()));
   throw CLI::RuntimeError(1);
 }
 
@@ -162,7 +163,7 @@ void stats(const Options& options) {
 /// Once all else is said.
 void fail_for(const cache::PruneResult& result) {
   if (result.problem.empty()) return;
-  fmt::print(stderr, "flashbias: error: {}; what else was due is gone\n", result.problem);
+  complain(fmt::format("error: {}; what else was due is gone", result.problem));
   throw CLI::RuntimeError(1);
 }
 

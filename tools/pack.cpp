@@ -20,6 +20,7 @@
 #include "tools/flag_checks.hpp"
 #include "tools/output.hpp"
 #include "tools/pack_files.hpp"
+#include "tools/standard_streams.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
@@ -157,7 +158,7 @@ void print_statuses(const Options& options, const Pack& pack, const std::vector<
 void fail_for_bad(const std::vector<Pack::Status>& statuses) {
   const auto bad = std::ranges::count_if(statuses, [](const auto& status) { return !status.problem.empty(); });
   if (bad == 0) return;
-  fmt::print(stderr, "flashbias: error: {} of {} kernels are bad; make the pack anew\n", bad, statuses.size());
+  complain(fmt::format("error: {} of {} kernels are bad; make the pack anew", bad, statuses.size()));
   throw CLI::RuntimeError(1);
 }
 
@@ -198,8 +199,8 @@ void extract(const Options& options) {
       ++extracted;
     } catch (const Error& error) {
       ++failed;
-      fmt::print(stderr, "flashbias: error: {}: {}\n", status.manifest ? status.manifest->config : status.source_key,
-                 error.what());
+      complain(
+          fmt::format("error: {}: {}", status.manifest ? status.manifest->config : status.source_key, error.what()));
     }
   }
   if (options.json) {
@@ -208,7 +209,7 @@ void extract(const Options& options) {
     fmt::print("extracted {} to {}\n", count_text(extracted, "kernel"), store.directory().string());
   }
   if (failed == 0) return;
-  fmt::print(stderr, "flashbias: error: {} of {} kernels could not be extracted\n", failed, pack.size());
+  complain(fmt::format("error: {} of {} kernels could not be extracted", failed, pack.size()));
   throw CLI::RuntimeError(1);
 }
 
