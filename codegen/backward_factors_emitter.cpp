@@ -95,7 +95,7 @@ std::string BackwardBias::emit_factor_sums() const {
     store += fmt::format("store_factor_gradient<{0}>(p, p.{1}_sums, p.{1}_sums_end, p.{1}_gradient);\n", rank, q_input);
   }
   return fmt::format(
-      "#include \"backward/query_sums.cuh\"\n\n"
+      "#include \"backward/store_query_sums.cuh\"\n\n"
       "// Where the sums of a head for its factors begin: its first tile of queries among all.\nstruct "
       "FirstFactorTiles "
       "{{\n{}\nFirstFactorTiles() = default;\n"

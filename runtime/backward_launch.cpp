@@ -25,7 +25,7 @@
 namespace flashbias::runtime {
 namespace {
 
-std::vector<std::string> names_of(const KernelPlan& plan) {
+std::vector<std::string> names_of_gradients(const KernelPlan& plan) {
   const codegen::GradientNames wanted = codegen::gradient_names(plan.config);
   std::vector<std::string> names;
   if (wanted.q) names.emplace_back("q");
@@ -42,7 +42,7 @@ const GradientOutput* find_gradient(std::span<const GradientOutput> gradients, s
 
 /// Each that is asked for once, and no other.
 void require_names(const KernelPlan& plan, std::span<const GradientOutput> gradients) {
-  const std::vector<std::string> names = names_of(plan);
+  const std::vector<std::string> names = names_of_gradients(plan);
   const std::string list = fmt::format("{}", fmt::join(names, ", "));
   for (const std::string& name : names)
     if (find_gradient(gradients, name) == nullptr)
@@ -232,7 +232,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   steps.add(KernelRole::attention, blocks_of_queries, size, blocks_of_keys);
   if (codegen::adds_to_queries(plan)) {
     const int threads_of_tile = 2 * plan.tile.block_q;  // a warp for 16 queries
-    steps.add(KernelRole::query_sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile),
+    steps.add(KernelRole::sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile),
               kRowKernel);
   }
   if (is_hopper)
@@ -252,7 +252,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   const WorkspaceLayout layout = workspace_layout(plan, arguments, gradient_strides, sizes);
   append_workspace(launch, parameters, layout);
   if (codegen::has_exact_sums(plan) && all_q_tiles > 0)
-    steps.add(KernelRole::query_sums, blocks_that_round(layout), kRowKernel);
+    steps.add(KernelRole::sums, blocks_that_round(layout), kRowKernel);
   const float scale = softmax_scale(plan, arguments.softmax_scale);
   parameters.append(
       codegen::BackwardSizes{.heads = static_cast<std::int32_t>(sizes.heads),

@@ -6,7 +6,7 @@ namespace flashbias::runtime {
 
 /// The kernels of a generated source: the one that it is about, and what goes before and behind that in the backward
 /// pass (codegen/parameters.hpp).
-enum class KernelRole : std::uint8_t { attention, statistics, query_sums };
+enum class KernelRole : std::uint8_t { attention, statistics, sums };
 
 inline constexpr int kKernelRoles = 3;
 

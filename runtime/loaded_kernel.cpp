@@ -27,7 +27,7 @@ std::string description_of(const Driver& driver) {
 std::array<const char*, kKernelRoles> kernel_names(const KernelPlan& plan) {
   const AttentionConfig& config = plan.config;
   return {kernel_name(config.direction), config.direction == Direction::backward ? kStatisticsKernelName : nullptr,
-          codegen::adds_to_queries(plan) || codegen::has_exact_sums(plan) ? kQuerySumsKernelName : nullptr};
+          codegen::adds_to_queries(plan) || codegen::has_exact_sums(plan) ? kSumsKernelName : nullptr};
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace flashbias {
 
 /// In a source of the backward pass, what finds the statistics of query rows before that ...
 inline constexpr const char* kStatisticsKernelName = "flashbias_backward_statistics";
-/// ... and, where keys add to the gradients of queries, what makes d_q of their sums behind it.
-inline constexpr const char* kQuerySumsKernelName = "flashbias_backward_query_sums";
+/// ... and, where gradients are added up in the workspace, what makes gradients of the sums behind it.
+inline constexpr const char* kSumsKernelName = "flashbias_backward_sums";
 
 /// A self-contained CUDA translation unit.
 struct KernelSource {

@@ -4,6 +4,6 @@
 
 // The sums become gradients.
 extern "C" __global__ void __launch_bounds__(kRowKernelThreads)
-    flashbias_backward_query_sums(const __grid_constant__ Parameters p) {
+    flashbias_backward_sums(const __grid_constant__ Parameters p) {
   round_sums(p);
 }

@@ -210,7 +210,7 @@ CUresult cuLibraryGetKernel(CUkernel* kernel, CUlibrary library, const char* nam
   record(__func__);
   const std::string_view wanted(name);
   const bool is_known = wanted == kernel_name(Direction::forward) || wanted == kernel_name(Direction::backward) ||
-                        wanted == kStatisticsKernelName || wanted == kQuerySumsKernelName;
+                        wanted == kStatisticsKernelName || wanted == kSumsKernelName;
   if (library != &the_library || !is_known) return kNotFound;
   *kernel = &the_kernel;
   return CUDA_SUCCESS;

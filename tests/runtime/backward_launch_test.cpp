@@ -11,42 +11,46 @@
 #include "codegen/parameters.hpp"
 #include "runtime/launch.hpp"
 #include "tests/errors.hpp"
+#include "tests/runtime/launch_operands.hpp"
 
 namespace flashbias::runtime {
 namespace {
 
+using testing::B;
+using testing::D;
+using testing::device_tensor;
+using testing::Dv;
+using testing::H;
+using testing::Hk;
+using testing::kDevice;
 using testing::message_of;
+using testing::Nk;
+using testing::Nq;
 using testing::says;
 
-constexpr std::int64_t B = 2, Nq = 100, Nk = 70, H = 8, Hk = 4, D = 64, Dv = 32;
-
-TensorView tensor(std::uintptr_t at, DType dtype, std::initializer_list<std::int64_t> shape) {
-  return TensorView::contiguous(reinterpret_cast<void*>(at), dtype, shape, 0);
-}
-
 /// A launch that is right in every respect; each test spoils one.
-struct Launch {
+struct BackwardLaunch {
   KernelPlan plan = flashbias::plan({.direction = Direction::backward,
                                      .head_dim = D,
                                      .head_dim_v = Dv,
                                      .bias = bias::alibi(),
                                      .arch = Arch{80},
                                      .gradients = {"q", "v", "slopes"}});
-  std::vector<BiasInput> inputs{{"slopes", tensor(0x9000, DType::f32, {H})}};
-  std::vector<GradientOutput> gradients{{"slopes", tensor(0xa000, DType::f32, {H})},
-                                        {"v", tensor(0xb000, DType::f16, {B, Nk, Hk, Dv})},
-                                        {"q", tensor(0xc000, DType::f16, {B, Nq, H, D})}};
-  BackwardArguments arguments{.q = tensor(0x1000, DType::f16, {B, Nq, H, D}),
-                              .k = tensor(0x2000, DType::f16, {B, Nk, Hk, D}),
-                              .v = tensor(0x3000, DType::f16, {B, Nk, Hk, Dv}),
-                              .out = tensor(0x4000, DType::f16, {B, Nq, H, Dv}),
-                              .log_sum_exp = tensor(0x5004, DType::f32, {B, H, Nq}),
-                              .d_out = tensor(0x6000, DType::f16, {B, Nq, H, Dv})};
+  std::vector<BiasInput> inputs{{"slopes", device_tensor(0x9000, DType::f32, {H})}};
+  std::vector<GradientOutput> gradients{{"slopes", device_tensor(0xa000, DType::f32, {H})},
+                                        {"v", device_tensor(0xb000, DType::f16, {B, Nk, Hk, Dv})},
+                                        {"q", device_tensor(0xc000, DType::f16, {B, Nq, H, D})}};
+  BackwardArguments arguments{.q = device_tensor(0x1000, DType::f16, {B, Nq, H, D}),
+                              .k = device_tensor(0x2000, DType::f16, {B, Nk, Hk, D}),
+                              .v = device_tensor(0x3000, DType::f16, {B, Nk, Hk, Dv}),
+                              .out = device_tensor(0x4000, DType::f16, {B, Nq, H, Dv}),
+                              .log_sum_exp = device_tensor(0x5004, DType::f32, {B, H, Nq}),
+                              .d_out = device_tensor(0x6000, DType::f16, {B, Nq, H, Dv})};
 
   LaunchPlan prepare() {
     arguments.bias_inputs = inputs;
     arguments.gradients = gradients;
-    return prepare_backward_launch(plan, arguments, 0);
+    return prepare_backward_launch(plan, arguments, kDevice);
   }
 };
 
@@ -61,8 +65,8 @@ KernelPlan alibi_plan(Arch arch, std::vector<std::string> gradients, bool determ
 }
 
 template <class Change>
-std::string rejection(Change change) {
-  Launch launch;
+std::string backward_rejection(Change change) {
+  BackwardLaunch launch;
   change(launch);
   return message_of(ErrorCode::invalid_argument, [&] { (void)launch.prepare(); });
 }
@@ -70,7 +74,7 @@ std::string rejection(Change change) {
 }  // namespace
 
 TEST_CASE("a backward launch has blocks for each pass and parameters in their order") {
-  const LaunchPlan launch = Launch().prepare();
+  const LaunchPlan launch = BackwardLaunch().prepare();
   CHECK(launch.steps[0].role == KernelRole::statistics);
   CHECK(launch.steps[1].blocks == B * Hk * 2);  // tiles of 64
   CHECK(launch.steps[1].threads == 128);
@@ -99,33 +103,34 @@ TEST_CASE("a backward launch has blocks for each pass and parameters in their or
 }
 
 TEST_CASE("a backward launch that does not fit is refused by name") {
-  CHECK(rejection([](Launch& l) { l.gradients.pop_back(); }) ==
+  CHECK(backward_rejection([](BackwardLaunch& l) { l.gradients.pop_back(); }) ==
         "the gradient of 'q' is missing; the kernel writes those of q, v, slopes");
-  CHECK(rejection([](Launch& l) {
+  CHECK(backward_rejection([](BackwardLaunch& l) {
           l.gradients.push_back({"k", l.arguments.k});
         }) == "the gradient of 'k' is given, but the kernel writes those of q, v, slopes alone");
-  CHECK(rejection([](Launch& l) { l.gradients.push_back(l.gradients.front()); }) ==
+  CHECK(backward_rejection([](BackwardLaunch& l) { l.gradients.push_back(l.gradients.front()); }) ==
         "the gradient of 'slopes' is given twice");
   const auto refuses = [](auto change, std::string_view actual, std::string_view expected) {
-    const std::string message = rejection(change);
+    const std::string message = backward_rejection(change);
     CAPTURE(message);
     CHECK(says(message, actual));
     CHECK(says(message, expected));
   };
   refuses(
-      [](Launch& l) {
-        l.arguments.log_sum_exp = tensor(0x5004, DType::f32, {B, Nq, H});
+      [](BackwardLaunch& l) {
+        l.arguments.log_sum_exp = device_tensor(0x5004, DType::f32, {B, Nq, H});
       },
       "log_sum_exp is f32 [2, 100, 8]", "[B, H, Nq] = [2, 8, 100]");
-  refuses([](Launch& l) { l.arguments.d_out.dtype = DType::bf16; }, "d_out is bf16", "must be f16");
-  refuses([](Launch& l) { l.gradients[1].tensor.shape[1] = 71; }, "the gradient of v is", "2, 70, 4, 32");
-  refuses([](Launch& l) { l.gradients[2].tensor.strides[0] = 0; }, "the gradient of q is",
+  refuses([](BackwardLaunch& l) { l.arguments.d_out.dtype = DType::bf16; }, "d_out is bf16", "must be f16");
+  refuses([](BackwardLaunch& l) { l.gradients[1].tensor.shape[1] = 71; }, "the gradient of v is", "2, 70, 4, 32");
+  refuses([](BackwardLaunch& l) { l.gradients[2].tensor.strides[0] = 0; }, "the gradient of q is",
           "no stride of a dimension larger than 1 may be 0");
-  refuses([](Launch& l) { l.gradients[0].tensor.dtype = DType::f16; }, "the gradient of bias input 'slopes' is",
+  refuses([](BackwardLaunch& l) { l.gradients[0].tensor.dtype = DType::f16; }, "the gradient of bias input 'slopes' is",
           "its dtype must be f32");
-  refuses([](Launch& l) { l.gradients[0].tensor.shape[0] = 4; }, "[4]", "the shape of the input");
-  refuses([](Launch& l) { l.gradients[0].tensor.strides[0] = 2; }, "strides [2]", "must be contiguous");
-  CHECK(rejection([](Launch& l) { l.inputs.clear(); }) == "bias input 'slopes' is missing; the bias reads 'slopes'");
+  refuses([](BackwardLaunch& l) { l.gradients[0].tensor.shape[0] = 4; }, "[4]", "the shape of the input");
+  refuses([](BackwardLaunch& l) { l.gradients[0].tensor.strides[0] = 2; }, "strides [2]", "must be contiguous");
+  CHECK(backward_rejection([](BackwardLaunch& l) { l.inputs.clear(); }) ==
+        "bias input 'slopes' is missing; the bias reads 'slopes'");
 }
 
 TEST_CASE(
@@ -133,14 +138,14 @@ TEST_CASE(
   constexpr std::size_t kStatistics = B * H * Nq * 2 * sizeof(float);
   constexpr std::size_t kExactSum = 80;
   for (const Arch arch : {Arch{80}, Arch{90}}) {
-    Launch launch;
+    BackwardLaunch launch;
     launch.plan = alibi_plan(arch, {"q", "v", "slopes"}, true);
     const LaunchPlan made = launch.prepare();
-    CHECK(made.steps[3].role == KernelRole::query_sums);
+    CHECK(made.steps[3].role == KernelRole::sums);
     CHECK(made.steps[3].blocks == 1);
     CHECK(made.workspace_bytes == kStatistics + H * kExactSum);
   }
-  Launch launch;
+  BackwardLaunch launch;
   launch.plan = flashbias::plan({.direction = Direction::backward,
                                  .head_dim = D,
                                  .head_dim_v = Dv,
@@ -150,14 +155,14 @@ TEST_CASE(
                                  .deterministic = true});
   launch.gradients = {launch.gradients[1]};
   const auto prepare = [&](std::initializer_list<std::int64_t> shape) {
-    launch.inputs = {{"height", tensor(0x9000, DType::f32, shape)}};
+    launch.inputs = {{"height", device_tensor(0x9000, DType::f32, shape)}};
     launch.gradients.resize(1);
-    launch.gradients.push_back({"height", tensor(0xa000, DType::f32, shape)});
+    launch.gradients.push_back({"height", device_tensor(0xa000, DType::f32, shape)});
     return launch.prepare();
   };
   const LaunchPlan of_all_heads = prepare({B, Nk, 1});
   CHECK(of_all_heads.workspace_bytes == kStatistics + B * Nk * kExactSum);
-  CHECK(of_all_heads.steps[2].role == KernelRole::query_sums);
+  CHECK(of_all_heads.steps[2].role == KernelRole::sums);
   const LaunchPlan of_each = prepare({B, Nk, H});
   CHECK(of_each.workspace_bytes == kStatistics);
   CHECK(of_each.steps[2].blocks == 0);
@@ -165,7 +170,7 @@ TEST_CASE(
 
 TEST_CASE("a backward launch has a step for each kernel, and a workspace for what they hand over") {
   const auto prepare = [](Arch arch, bool deterministic) {
-    Launch launch;
+    BackwardLaunch launch;
     launch.plan = alibi_plan(arch, {"q", "v"}, deterministic);
     launch.gradients.erase(launch.gradients.begin());
     return launch.prepare();
@@ -176,7 +181,7 @@ TEST_CASE("a backward launch has a step for each kernel, and a workspace for wha
     CHECK(shared.steps[0].role == KernelRole::statistics);
     CHECK(shared.steps[1].role == KernelRole::attention);
     CHECK(shared.steps[1].blocks == B * Hk);  // 128 keys each
-    CHECK(shared.steps[2].role == KernelRole::query_sums);
+    CHECK(shared.steps[2].role == KernelRole::sums);
     CHECK(shared.steps[3].blocks == 0);
     CHECK(shared.workspace_bytes == kStatistics + B * H * 128 * D * sizeof(float));
   }
@@ -204,22 +209,22 @@ AttentionConfig of_many_inputs(int inputs, Arch arch, bool deterministic) {
 }
 
 LaunchPlan prepare_of_many_inputs(const KernelPlan& plan) {
-  const auto tensor_of_8 = [](std::int64_t length) { return tensor(0x1000, DType::f16, {1, length, 1, 8}); };
+  const auto tensor_of_8 = [](std::int64_t length) { return device_tensor(0x1000, DType::f16, {1, length, 1, 8}); };
   std::vector<BiasInput> inputs;
   std::vector<GradientOutput> gradients{{"q", tensor_of_8(16)}, {"k", tensor_of_8(16)}, {"v", tensor_of_8(16)}};
-  for (const InputSpec& input : plan.inputs) inputs.push_back({input.name, tensor(0x2000, DType::f32, {1})});
+  for (const InputSpec& input : plan.inputs) inputs.push_back({input.name, device_tensor(0x2000, DType::f32, {1})});
   for (const InputSpec& input : plan.input_gradients)
-    gradients.push_back({input.name, tensor(0x3000, DType::f32, {1})});
+    gradients.push_back({input.name, device_tensor(0x3000, DType::f32, {1})});
   return prepare_backward_launch(plan,
                                  {.q = tensor_of_8(16),
                                   .k = tensor_of_8(16),
                                   .v = tensor_of_8(16),
                                   .out = tensor_of_8(16),
-                                  .log_sum_exp = tensor(0x4000, DType::f32, {1, 1, 16}),
+                                  .log_sum_exp = device_tensor(0x4000, DType::f32, {1, 1, 16}),
                                   .d_out = tensor_of_8(16),
                                   .bias_inputs = inputs,
                                   .gradients = gradients},
-                                 0);
+                                 kDevice);
 }
 
 }  // namespace
@@ -266,8 +271,8 @@ TEST_CASE("parameters beyond those of a launch are never written") {
 }
 
 TEST_CASE("each direction has a launch of its own") {
-  Launch backward;
-  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)prepare_launch(backward.plan, {}, 0); }),
+  BackwardLaunch backward;
+  CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)prepare_launch(backward.plan, {}, kDevice); }),
              "use launch_backward"));
   backward.plan = flashbias::plan({.arch = Arch{80}});
   CHECK(says(message_of(ErrorCode::invalid_argument, [&] { (void)backward.prepare(); }), "use launch,"));
