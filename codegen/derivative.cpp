@@ -142,7 +142,7 @@ std::string quoted(const std::vector<std::string>& names) {
   return text;
 }
 
-[[noreturn]] void reject(const std::string& message) { throw Error(ErrorCode::invalid_config, message); }
+[[noreturn]] void reject_derivative(const std::string& message) { throw Error(ErrorCode::invalid_config, message); }
 
 /// Stands for that of q, which is real whichever it is.
 constexpr DType kDTypeOfQ = DType::f16;
@@ -174,21 +174,21 @@ auto within_limits(const std::string& name, Build&& build) {
 
 InputSpec differentiable_input(const Expr& value, const std::string& name, DType dtype_of_q) {
   if (value.type().dims != 1 || value.type().scalar == ScalarType::boolean) {
-    reject(fmt::format("the derivative of `{}` ({}) is asked for; it is taken of one number a score",
-                       excerpt(to_string(value)), to_string(value.type())));
+    reject_derivative(fmt::format("the derivative of `{}` ({}) is asked for; it is taken of one number a score",
+                                  excerpt(to_string(value)), to_string(value.type())));
   }
   const std::vector<InputSpec> inputs = collect_inputs(value, dtype_of_q);
   const auto found = std::ranges::find(inputs, name, &InputSpec::name);
   if (found == inputs.end()) {
     std::vector<std::string> names;
     for (const InputSpec& input : inputs) names.push_back(input.name);
-    reject(fmt::format("a gradient is asked of '{}', which the bias `{}` does not read; its inputs: {}", excerpt(name),
-                       excerpt(to_string(value)), quoted(names)));
+    reject_derivative(fmt::format("a gradient is asked of '{}', which the bias `{}` does not read; its inputs: {}",
+                                  excerpt(name), excerpt(to_string(value)), quoted(names)));
   }
   if (!is_real(found->dtype)) {
     const std::string table = table_indexed_by(value, name);
     const std::string of_index = table.empty() ? "" : fmt::format(" in the index of table '{}'", table);
-    reject(fmt::format(
+    reject_derivative(fmt::format(
         "a gradient is asked of '{}', a {} of dtype {}{}; gradients exist for real inputs only: {}. Ask "
         "for those, or give '{}' a real dtype",
         name, kind_name(found->kind), to_string(found->dtype), of_index, quoted(differentiable_inputs(value)), name));
@@ -201,11 +201,12 @@ Expr derivative(const Expr& value, const InputComponent& with_respect_to) {
   const int component = with_respect_to.component;
   const InputSpec input = differentiable_input(value, name, kDTypeOfQ);
   if (input.kind == Op::table) {
-    reject(fmt::format("'{}' is a table, whose reads have a derivative each; ask table_reads for them", name));
+    reject_derivative(
+        fmt::format("'{}' is a table, whose reads have a derivative each; ask table_reads for them", name));
   }
   if (component < 0 || component >= input.dims) {
-    reject(fmt::format("component {} of the {} '{}' is asked for; its components are numbered 0 to {}", component,
-                       kind_name(input.kind), name, input.dims - 1));
+    reject_derivative(fmt::format("component {} of the {} '{}' is asked for; its components are numbered 0 to {}",
+                                  component, kind_name(input.kind), name, input.dims - 1));
   }
   return within_limits(name, [&] {
     const auto is_variable = [&](const ExprNode& node, int c) { return node.name == name && c == component; };
@@ -216,7 +217,8 @@ Expr derivative(const Expr& value, const InputComponent& with_respect_to) {
 std::vector<TableRead> table_reads(const Expr& value, const std::string& table) {
   const InputSpec input = differentiable_input(value, table, kDTypeOfQ);
   if (input.kind != Op::table) {
-    reject(fmt::format("'{}' is a {}, not a table; ask derivative for its gradient", table, kind_name(input.kind)));
+    reject_derivative(
+        fmt::format("'{}' is a {}, not a table; ask derivative for its gradient", table, kind_name(input.kind)));
   }
   std::vector<Expr> indices;
   (void)any_node(value, [&](const ExprNode& node) {

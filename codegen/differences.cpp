@@ -64,7 +64,7 @@ SumOfProducts power(const SumOfProducts& base, int exponent) {
 }
 
 /// The sum with the atom replaced.
-std::optional<SumOfProducts> substitute(const SumOfProducts& in, const Atom& atom, const SumOfProducts& replacement) {
+std::optional<SumOfProducts> replace_atom(const SumOfProducts& in, const Atom& atom, const SumOfProducts& replacement) {
   SumOfProducts result;
   for (const auto& [monomial, coefficient] : in.terms) {
     const auto found = std::ranges::find(monomial, atom, &Power::atom);
@@ -115,7 +115,7 @@ class Differences {
     const Atom difference(pair.difference());
     differences_.insert(difference);
     for (const Atom& atom : atoms_of(*query)) paired_.insert(atom);
-    auto replaced = substitute(sum_, Atom(pair.key), sum(*query, {.terms = {{{{difference}}, 1}}}, -1));
+    auto replaced = replace_atom(sum_, Atom(pair.key), sum(*query, {.terms = {{{{difference}}, 1}}}, -1));
     replaced_ = replaced_ && replaced.has_value();
     if (replaced) sum_ = *std::move(replaced);
   }

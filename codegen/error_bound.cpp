@@ -9,19 +9,16 @@
 #include "codegen/by_structure.hpp"
 #include "codegen/index_algebra.hpp"
 #include "codegen/inputs.hpp"
+#include "codegen/value_set.hpp"
 
 namespace flashbias::codegen {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// CUDA's expf, logf, sinf, cosf, roots and quotients stay within two units of the last place of a result (CUDA C++
 /// Programming Guide, mathematical functions); an absolute 2^-22 for those whose results are at most 1.
 constexpr double kFunctionRounding = 4 * kF32Rounding;
 /// templates/arctangent.cuh stays within four units.
 constexpr double kAngleRounding = 8 * kF32Rounding;
-
-/// 0 times infinity is 0 here: a factor that is surely 0 makes a product of 0.
-double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
 F32Value unbounded() { return {-kInfinity, kInfinity, kInfinity}; }
 

@@ -15,7 +15,6 @@ namespace {
 
 using codegen::mix;
 
-constexpr ValueType kBoolean{.scalar = ScalarType::boolean, .dims = 1};
 constexpr ValueType kInteger{.scalar = ScalarType::integer, .dims = 1};
 constexpr ValueType kReal{.scalar = ScalarType::real, .dims = 1};
 
@@ -44,7 +43,9 @@ Expr real_literal(double value) {
 }  // namespace
 
 Expr::Expr() : Expr(0.0) {}
-Expr::Expr(bool value) : Expr(make_expr({.op = Op::boolean_literal, .type = kBoolean, .integer = value ? 1 : 0})) {}
+Expr::Expr(bool value)
+    : Expr(make_expr(
+          {.op = Op::boolean_literal, .type = {.scalar = ScalarType::boolean, .dims = 1}, .integer = value ? 1 : 0})) {}
 Expr::Expr(int value) : Expr(static_cast<std::int64_t>(value)) {}
 Expr::Expr(std::int64_t value) : Expr(make_expr({.op = Op::integer_literal, .type = kInteger, .integer = value})) {}
 Expr::Expr(double value) : Expr(real_literal(value)) {}

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "codegen/rewrite.hpp"
@@ -10,13 +9,12 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// What further branches inside tell is forgotten, so that no expression takes long.
 constexpr std::size_t kMaxFacts = 64;
 
 bool is_integer(const Expr& expr) { return expr.type().scalar == ScalarType::integer; }
 
-bool is_literal(const Expr& expr) { return expr.op() == Op::integer_literal || expr.op() == Op::real_literal; }
+bool is_literal_number(const Expr& expr) { return expr.op() == Op::integer_literal || expr.op() == Op::real_literal; }
 
 /// 1 or -1 where that times the terms of one sum are those of the other, 0 where neither is.
 int sign_between(const LinearSum& a, const LinearSum& b) {
@@ -48,7 +46,7 @@ class Conclusion {
 
   /// Of an expression, and of what it is made of.
   void add(const Expr& expr, const ValueSet& values) {
-    if (is_literal(expr) || facts.size() >= kMaxFacts) return;
+    if (is_literal_number(expr) || facts.size() >= kMaxFacts) return;
     const ValueSet known = is_integer(expr) ? integers(values) : values;
     facts.push_back({.of = expr, .values = known, .sum = linear_sum(expr)});
     add_of_operands(expr, known);
@@ -103,7 +101,8 @@ std::vector<Fact> of_order(const Expr& lesser, const ValueSet& a, const Expr& gr
   Conclusion conclusion(holds);
   conclusion.add(lesser, between(-kInfinity, b.high - step, b.high > 0 || (!strict && b.zero)));
   conclusion.add(greater, between(a.low + step, kInfinity, a.low < 0 || (!strict && a.zero)));
-  if (!is_literal(lesser) && !is_literal(greater)) conclusion.add(greater - lesser, between(0, kInfinity, !strict));
+  if (!is_literal_number(lesser) && !is_literal_number(greater))
+    conclusion.add(greater - lesser, between(0, kInfinity, !strict));
   return std::move(conclusion.facts);
 }
 
@@ -118,7 +117,7 @@ std::vector<Fact> of_difference(const Expr& one, const ValueSet& a, const Expr& 
   Conclusion conclusion(/*holds=*/false);
   if (b.only_zero()) conclusion.add(one, not_zero());
   if (a.only_zero()) conclusion.add(other, not_zero());
-  if (!is_literal(one) && !is_literal(other)) conclusion.add(one - other, not_zero());
+  if (!is_literal_number(one) && !is_literal_number(other)) conclusion.add(one - other, not_zero());
   return std::move(conclusion.facts);
 }
 

@@ -19,7 +19,7 @@ std::vector<InputSpec> sorted_inputs(const AttentionConfig& config) {
   return inputs;
 }
 
-[[noreturn]] void reject(const std::string& problem) {
+[[noreturn]] void reject_gradients(const std::string& problem) {
   throw Error(ErrorCode::invalid_config, "gradients: " + problem);
 }
 
@@ -50,21 +50,21 @@ void validate_gradients(const AttentionConfig& config) {
   std::vector<std::string> known = {"q", "k", "v"};
   for (const InputSpec& input : inputs) {
     if (is_operand(input.name))
-      reject(fmt::format("the bias has an input of the name '{}', which is also that of an operand; give it another",
-                         input.name));
+      reject_gradients(fmt::format(
+          "the bias has an input of the name '{}', which is also that of an operand; give it another", input.name));
     if (is_real(input.dtype)) known.push_back(input.name);
   }
   for (std::size_t i = 0; i < config.gradients.size(); ++i) {
     const std::string& name = config.gradients[i];
     const auto input = std::ranges::find(inputs, name, &InputSpec::name);
     if (input != inputs.end() && !is_real(input->dtype))
-      reject(fmt::format("'{}' is an input of {}, and only real numbers have gradients: those of {}", name,
-                         to_string(input->dtype), fmt::join(known, ", ")));
+      reject_gradients(fmt::format("'{}' is an input of {}, and only real numbers have gradients: those of {}", name,
+                                   to_string(input->dtype), fmt::join(known, ", ")));
     if (input == inputs.end() && !is_operand(name))
-      reject(fmt::format("there is no '{}'; there are those of {}", name, fmt::join(known, ", ")));
+      reject_gradients(fmt::format("there is no '{}'; there are those of {}", name, fmt::join(known, ", ")));
     if (std::find(config.gradients.begin(), config.gradients.begin() + static_cast<std::ptrdiff_t>(i), name) !=
         config.gradients.begin() + static_cast<std::ptrdiff_t>(i))
-      reject(fmt::format("'{}' is named twice", name));
+      reject_gradients(fmt::format("'{}' is named twice", name));
   }
 }
 

@@ -9,9 +9,6 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
-constexpr std::int64_t kCoefficientLimit = std::int64_t{1} << 31;
-
 /// Integers are of 32 bits in kernels.
 constexpr Interval kAnyInteger{-(std::int64_t{1} << 31), std::int64_t{1} << 31};
 
@@ -129,21 +126,21 @@ std::optional<Interval> unchecked_interval(const Expr& expr) {
   }
 }
 
-Direction opposite(Direction direction) {
+Monotonicity opposite(Monotonicity direction) {
   switch (direction) {
-    case Direction::rising:
-      return Direction::falling;
-    case Direction::falling:
-      return Direction::rising;
+    case Monotonicity::rising:
+      return Monotonicity::falling;
+    case Monotonicity::falling:
+      return Monotonicity::rising;
     default:
       return direction;
   }
 }
 
 /// Of a sum, a minimum or a maximum.
-Direction together(Direction a, Direction b) {
-  if (a == Direction::constant) return b;
-  return b == Direction::constant || a == b ? a : Direction::mixed;
+Monotonicity together(Monotonicity a, Monotonicity b) {
+  if (a == Monotonicity::constant) return b;
+  return b == Monotonicity::constant || a == b ? a : Monotonicity::mixed;
 }
 
 }  // namespace
@@ -248,12 +245,7 @@ std::optional<Expr> kv_slope(const Expr& expr) {
 
 namespace {
 
-// Sums, differences and products of parts, of which those that are absent are the literal 0.
-
-Expr sum(const Expr& a, const Expr& b) {
-  if (is_zero(a)) return b;
-  return is_zero(b) ? a : a + b;
-}
+// Differences and products of parts, of which those that are absent are the literal 0: the like of `sum`.
 
 Expr difference(const Expr& a, const Expr& b) {
   if (is_zero(b)) return a;
@@ -300,7 +292,7 @@ std::optional<Interval> interval(const Expr& expr) {
   if (expr.type() != ValueType{ScalarType::integer, 1}) return std::nullopt;
   const auto bounds = unchecked_interval(expr);
   // Beyond this, products could overflow and 32-bit code would wrap.
-  if (!bounds || bounds->low <= -kCoefficientLimit || bounds->high >= kCoefficientLimit) return std::nullopt;
+  if (!bounds || bounds->low <= kAnyInteger.low || bounds->high >= kAnyInteger.high) return std::nullopt;
   return bounds;
 }
 
@@ -309,15 +301,15 @@ bool index_stays_inside(const Expr& table) {
   return index && index->low >= 0 && index->high < table.node().integer;
 }
 
-Direction direction_along_queries(const Expr& expr) {
-  if (dependence(expr).uniform()) return Direction::constant;
-  const auto of_arg = [&](std::size_t index) { return direction_along_queries(expr.arg(index)); };
+Monotonicity monotonicity_along_queries(const Expr& expr) {
+  if (dependence(expr).uniform()) return Monotonicity::constant;
+  const auto of_arg = [&](std::size_t index) { return monotonicity_along_queries(expr.arg(index)); };
   const auto literal = [&](std::size_t index) {
     return expr.arg(index).op() == Op::integer_literal ? expr.arg(index).node().integer : 0;
   };
   switch (expr.op()) {
     case Op::q_index:
-      return Direction::rising;
+      return Monotonicity::rising;
     case Op::named:
       return of_arg(0);
     case Op::negate:
@@ -331,11 +323,11 @@ Direction direction_along_queries(const Expr& expr) {
     case Op::multiply:
       if (literal(1) != 0) return literal(1) > 0 ? of_arg(0) : opposite(of_arg(0));
       if (literal(0) != 0) return literal(0) > 0 ? of_arg(1) : opposite(of_arg(1));
-      return Direction::mixed;
+      return Monotonicity::mixed;
     case Op::divide:
-      return literal(1) > 0 ? of_arg(0) : Direction::mixed;
+      return literal(1) > 0 ? of_arg(0) : Monotonicity::mixed;
     default:
-      return Direction::mixed;
+      return Monotonicity::mixed;
   }
 }
 

@@ -38,7 +38,10 @@ struct IntegerSplit {
 };
 [[nodiscard]] std::optional<IntegerSplit> split_query_key(const Expr& expr);
 
-/// Bounds of an integer expression over all positions, with index < 2^24.
+/// Positions are below this.
+inline constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
+
+/// Bounds of an integer expression over all positions.
 struct Interval {
   std::int64_t low = 0;
   std::int64_t high = 0;
@@ -48,9 +51,9 @@ struct Interval {
 /// Whether the index of a table is proved to be one of its entries.
 [[nodiscard]] bool index_stays_inside(const Expr& table);
 
-enum class Direction : std::uint8_t { constant, rising, falling, mixed };
+enum class Monotonicity : std::uint8_t { constant, rising, falling, mixed };
 
 /// How an integer expression changes with q_index, all else the same; mixed where that is not known.
-[[nodiscard]] Direction direction_along_queries(const Expr& expr);
+[[nodiscard]] Monotonicity monotonicity_along_queries(const Expr& expr);
 
 }  // namespace flashbias::codegen

@@ -6,10 +6,10 @@ namespace flashbias::codegen {
 namespace {
 
 /// An end is computed twice a thread block, and for each row of the tiles that it crosses.
-constexpr int kMaxNodes = 64;
+constexpr int kMaxNodesOfEnd = 64;
 
 bool can_be_end(const Expr& expr) {
-  return expr.node().nodes <= kMaxNodes && direction_along_queries(expr) != Direction::mixed;
+  return expr.node().nodes <= kMaxNodesOfEnd && monotonicity_along_queries(expr) != Monotonicity::mixed;
 }
 
 using End = std::optional<Expr>;
@@ -44,8 +44,8 @@ bool is_causal_end(const Expr& end) {
 }  // namespace
 
 bool narrow(KeyRange& range, const KeyRange& by) {
-  const End first = tighter(max, range.first, by.first);
-  const End end = tighter(min, range.end, by.end);
+  const End first = tighter(flashbias::max, range.first, by.first);
+  const End end = tighter(flashbias::min, range.end, by.end);
   if ((first && !can_be_end(*first)) || (end && !can_be_end(*end))) return false;
   range = {
       .first = first, .end = end, .exact = range.exact && by.exact, .all_or_none = range.all_or_none && by.all_or_none};
@@ -53,8 +53,8 @@ bool narrow(KeyRange& range, const KeyRange& by) {
 }
 
 KeyRange hull(const KeyRange& a, const KeyRange& b) {
-  const End first = wider(min, a.first, b.first);
-  const End end = wider(max, a.end, b.end);
+  const End first = wider(flashbias::min, a.first, b.first);
+  const End end = wider(flashbias::max, a.end, b.end);
   const bool kept = (first || !a.first || !b.first) && (end || !a.end || !b.end);
   // Between two ranges there may be a gap, unless both reach to the same side, or one of them to both sides or nowhere.
   const bool one_range = (!a.first && !b.first) || (!a.end && !b.end) || a.all_or_none || b.all_or_none;

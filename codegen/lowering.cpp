@@ -14,22 +14,22 @@ namespace flashbias {
 namespace {
 
 /// In the order of Lowering.
-constexpr std::array<std::string_view, 8> kNames{"dropped", "mask",  "key column", "diagonal",
-                                                 "factors", "table", "registers",  "dense"};
+constexpr std::array<std::string_view, 8> kLoweringNames{"dropped", "mask",  "key column", "diagonal",
+                                                         "factors", "table", "registers",  "dense"};
 
 }  // namespace
 
-std::string_view to_string(Lowering lowering) noexcept { return kNames[static_cast<std::size_t>(lowering)]; }
+std::string_view to_string(Lowering lowering) noexcept { return kLoweringNames[static_cast<std::size_t>(lowering)]; }
 
 Lowering parse_lowering(std::string_view text) {
   std::string spaced(text);
   std::ranges::replace(spaced, '_', ' ');
-  const auto* const found = std::ranges::find(kNames, spaced);
-  if (found == kNames.end()) {
-    throw Error(ErrorCode::parse,
-                fmt::format("'{}' is no lowering; accepted are {}", codegen::excerpt(text), fmt::join(kNames, ", ")));
+  const auto* const found = std::ranges::find(kLoweringNames, spaced);
+  if (found == kLoweringNames.end()) {
+    throw Error(ErrorCode::parse, fmt::format("'{}' is no lowering; accepted are {}", codegen::excerpt(text),
+                                              fmt::join(kLoweringNames, ", ")));
   }
-  return static_cast<Lowering>(found - kNames.begin());
+  return static_cast<Lowering>(found - kLoweringNames.begin());
 }
 
 }  // namespace flashbias

@@ -20,18 +20,18 @@ namespace flashbias {
 namespace {
 
 /// In the order of MainLoop.
-constexpr std::array<std::string_view, 2> kNames{"portable", "hopper"};
+constexpr std::array<std::string_view, 2> kMainLoopNames{"portable", "hopper"};
 
 }  // namespace
 
-std::string_view to_string(MainLoop main_loop) noexcept { return kNames[static_cast<std::size_t>(main_loop)]; }
+std::string_view to_string(MainLoop main_loop) noexcept { return kMainLoopNames[static_cast<std::size_t>(main_loop)]; }
 
 MainLoop parse_main_loop(std::string_view text) {
-  const auto* const found = std::ranges::find(kNames, text);
-  if (found == kNames.end())
-    throw Error(ErrorCode::parse,
-                fmt::format("'{}' is no main loop; accepted are {}", codegen::excerpt(text), fmt::join(kNames, ", ")));
-  return static_cast<MainLoop>(found - kNames.begin());
+  const auto* const found = std::ranges::find(kMainLoopNames, text);
+  if (found == kMainLoopNames.end())
+    throw Error(ErrorCode::parse, fmt::format("'{}' is no main loop; accepted are {}", codegen::excerpt(text),
+                                              fmt::join(kMainLoopNames, ", ")));
+  return static_cast<MainLoop>(found - kMainLoopNames.begin());
 }
 
 }  // namespace flashbias
@@ -40,12 +40,12 @@ namespace flashbias::codegen {
 namespace {
 
 constexpr Arch kHopper{90};
-constexpr int kFewColumns = 16;
-constexpr int kSpillsOfKeyRange = 32;  ///< of its ends, which are read back once a tile
-constexpr int kRanksFetched = 8;       ///< the copy engine's strides are multiples of 16 bytes
+constexpr int kSmallHeadDim = 16;
+constexpr int kHopperSpillsOfKeyRange = 32;  ///< of its ends, which are read back once a tile
+constexpr int kRanksFetched = 8;             ///< the copy engine's strides are multiples of 16 bytes
 
 /// Tiles by the larger of head_dim and head_dim_v, best first as measured; each warpgroup of 4 warps has 64 queries.
-struct Candidate {
+struct HopperCandidate {
   int max_head_dim;
   int spare_registers;  ///< that a bias may take, in the units of `registers_of`
   int block_k;
@@ -55,7 +55,7 @@ struct Candidate {
   int allowed_spill_bytes = 0;
 };
 
-constexpr std::array<Candidate, 10> kCandidates = {{
+constexpr std::array<HopperCandidate, 10> kCandidates = {{
     {64, 6, 128, 3, 2, "three warpgroups share the tensor cores"},
     {64, 30, 128, 2, 2, "two warpgroups share the tensor cores and leave registers for the bias"},
     {64, 40, 96, 2, 2, "two warpgroups share the tensor cores and leave registers for the bias"},
@@ -87,17 +87,17 @@ int hopper_registers_of(const AttentionConfig& config, const Tile& tile, const B
 }
 
 /// Nothing where it does not fit into shared memory.
-std::optional<Tile> tile_of(const Candidate& candidate, const AttentionConfig& config, const BiasProgram& program,
+std::optional<Tile> tile_of(const HopperCandidate& candidate, const AttentionConfig& config, const BiasProgram& program,
                             bool pair_tiles) {
-  Tile tile{
-      .block_q = 64 * candidate.warpgroups,
-      .block_k = candidate.block_k,
-      .warps = 4 * candidate.warpgroups,
-      .allowed_spill_bytes = candidate.allowed_spill_bytes + (program.visible.is_bounded() ? kSpillsOfKeyRange : 0),
-      .reason = candidate.reason,
-      .stages = candidate.stages,
-      .pair_tiles = pair_tiles,
-      .pairs_blocks = config.causal && !program.visible.is_bounded()};
+  Tile tile{.block_q = 64 * candidate.warpgroups,
+            .block_k = candidate.block_k,
+            .warps = 4 * candidate.warpgroups,
+            .allowed_spill_bytes =
+                candidate.allowed_spill_bytes + (program.visible.is_bounded() ? kHopperSpillsOfKeyRange : 0),
+            .reason = candidate.reason,
+            .stages = candidate.stages,
+            .pair_tiles = pair_tiles,
+            .pairs_blocks = config.causal && !program.visible.is_bounded()};
   for (const bool over : {false, true}) {
     tile.output_over_queries = over;
     if (hopper_shared_bytes(config, tile, program) <= shared_bytes_limit(config.arch)) return tile;
@@ -130,7 +130,7 @@ std::optional<std::string> why_portable(const AttentionConfig& config) {
 }
 
 bool is_bound_by_instructions(const AttentionConfig& config) {
-  return std::max(config.head_dim, config.head_dim_v) <= kFewColumns;
+  return std::max(config.head_dim, config.head_dim_v) <= kSmallHeadDim;
 }
 
 std::optional<std::string> why_portable(const FactorTerm& factors, DType dtype_of_q) {
@@ -156,7 +156,7 @@ MainLoopChoice choose_main_loop(const AttentionConfig& config, const BiasProgram
     return portable(
         "head dimensions up to 16 with terms of each score are bound by instructions, and wgmma saves none");
   const int head_dim = std::max(config.head_dim, config.head_dim_v);
-  for (const Candidate& candidate : kCandidates) {
+  for (const HopperCandidate& candidate : kCandidates) {
     if (head_dim > candidate.max_head_dim) continue;
     for (const bool pair_tiles : {true, false}) {
       if (pair_tiles && pairs.empty()) continue;

@@ -15,11 +15,6 @@ bool is_minus_infinity(const Expr& expr) {
   return expr.op() == Op::real_literal && expr.node().real == -std::numeric_limits<double>::infinity();
 }
 
-Expr sum(const Expr& a, const Expr& b) {
-  if (is_zero(a)) return b;
-  return is_zero(b) ? a : a + b;
-}
-
 /// -select(c, a, b) as a select.
 std::optional<Expr> negated_select(const Expr& expr) {
   if (expr.op() != Op::negate || expr.arg(0).op() != Op::select) return std::nullopt;

@@ -10,13 +10,13 @@ namespace {
 
 using Memo = std::unordered_map<const ExprNode*, Expr>;
 
-Expr rewrite(const Expr& expr, const std::function<Expr(const Expr&)>& change, Memo& memo) {
+Expr rewrite_once(const Expr& expr, const std::function<Expr(const Expr&)>& change, Memo& memo) {
   if (const auto found = memo.find(&expr.node()); found != memo.end()) return found->second;
   std::vector<Expr> args;
   args.reserve(expr.node().args.size());
   bool changed = false;
   for (const Expr& arg : expr.node().args) {
-    args.push_back(rewrite(arg, change, memo));
+    args.push_back(rewrite_once(arg, change, memo));
     changed |= &args.back().node() != &arg.node();
   }
   Expr result = change(changed ? with_args(expr, std::move(args)) : expr);
@@ -36,6 +36,11 @@ bool is_zero(const Expr& expr) {
          (expr.op() == Op::integer_literal && expr.node().integer == 0);
 }
 
+Expr sum(const Expr& a, const Expr& b) {
+  if (is_zero(a)) return b;
+  return is_zero(b) ? a : a + b;
+}
+
 bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& predicate) {
   return predicate(expr.node()) ||
          std::ranges::any_of(expr.node().args, [&](const Expr& arg) { return any_node(arg, predicate); });
@@ -43,7 +48,7 @@ bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& pred
 
 Expr rewrite(const Expr& expr, const std::function<Expr(const Expr&)>& change) {
   Memo memo;
-  return rewrite(expr, change, memo);
+  return rewrite_once(expr, change, memo);
 }
 
 Expr with_args(const Expr& expr, std::vector<Expr> args) {

@@ -25,6 +25,9 @@ struct Dependence {
 /// Whether it is the literal 0, integer or real.
 [[nodiscard]] bool is_zero(const Expr& expr);
 
+/// a + b, where the literal 0 stands for nothing.
+[[nodiscard]] Expr sum(const Expr& a, const Expr& b);
+
 /// True where the predicate holds for a node of the expression.
 [[nodiscard]] bool any_node(const Expr& expr, const std::function<bool(const ExprNode&)>& predicate);
 

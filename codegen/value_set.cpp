@@ -9,8 +9,6 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 /// What arithmetic makes of bounds, those that it lost (infinity - infinity) included. Finite numbers make finite ones.
 ValueSet computed(double low, double high, bool zero, bool finite) {
   if (std::isnan(low)) low = -kInfinity;
@@ -23,9 +21,6 @@ ValueSet computed(double low, double high, bool zero, bool finite) {
 }
 
 bool contains_zero(const ValueSet& a) { return a.low <= 0 && a.high >= 0; }
-
-/// 0 times what has no bound is 0.
-double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
 /// A function that never falls and has no bound where its argument has none.
 double rising(double (*function)(double), double bound) { return bound >= kNoBound ? bound : function(bound); }
@@ -43,6 +38,8 @@ ValueSet reciprocal(const ValueSet& a) {
 }
 
 }  // namespace
+
+double times(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
 
 bool ValueSet::finite() const noexcept { return std::isfinite(low) && std::isfinite(high); }
 

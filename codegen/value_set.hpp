@@ -9,6 +9,11 @@ namespace flashbias::codegen {
 /// Stands for no bound, of numbers that are finite none the less. Infinity is a bound of what may be infinite itself.
 inline constexpr double kNoBound = std::numeric_limits<double>::max();
 
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// A product of bounds: 0 times what has no bound is 0.
+[[nodiscard]] double times(double a, double b);
+
 /// Every number from low to high, or every one but 0.
 struct ValueSet {
   double low = -kNoBound;

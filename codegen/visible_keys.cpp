@@ -12,13 +12,11 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr std::int64_t kIndexLimit = std::int64_t{1} << 24;
-
 /// Numbers beyond this are as good as infinite beside indices, and 32 bits hold the sum of two.
 constexpr std::int64_t kReach = std::int64_t{1} << 29;
 
 /// Longer comparisons tell nothing.
-constexpr int kMaxNodes = 256;
+constexpr int kMaxNodesCompared = 256;
 
 /// coefficient * (kv_index / divisor) + rest, where the rest does not vary with the key.
 struct KeyForm {
@@ -171,7 +169,7 @@ KeyRange VisibleKeys::where(const Expr& condition, bool value) {
 KeyRange VisibleKeys::where_less(const Expr& a, const Expr& b, bool or_equal) {
   const auto left = as_integer(a, or_equal);
   const auto right = as_integer(b, !or_equal);
-  if (!left || !right || left->node().nodes + right->node().nodes > kMaxNodes || --comparisons_left_ < 0)
+  if (!left || !right || left->node().nodes + right->node().nodes > kMaxNodesCompared || --comparisons_left_ < 0)
     return unknown_keys();
   if (reads_key(*left)) {
     const auto with = [&](const Expr& instead) { return where_less(instead, *right, or_equal); };

@@ -12,7 +12,7 @@
 namespace flashbias::runtime {
 namespace {
 
-std::string names_of(const KernelPlan& plan) {
+std::string names_of_inputs(const KernelPlan& plan) {
   if (plan.inputs.empty()) return "none";
   std::string names;
   for (const InputSpec& spec : plan.inputs) names += fmt::format("{}'{}'", names.empty() ? "" : ", ", spec.name);
@@ -21,7 +21,7 @@ std::string names_of(const KernelPlan& plan) {
 
 [[noreturn, gnu::cold]] void reject_missing(const KernelPlan& plan, std::string_view name) {
   throw Error(ErrorCode::invalid_argument,
-              fmt::format("bias input '{}' is missing; the bias reads {}", name, names_of(plan)));
+              fmt::format("bias input '{}' is missing; the bias reads {}", name, names_of_inputs(plan)));
 }
 
 /// Names an input that was not bound: more are given than the bias reads, and all that it reads are there.
@@ -34,7 +34,7 @@ std::string names_of(const KernelPlan& plan) {
   throw Error(ErrorCode::invalid_argument, reads(surplus->name)
                                                ? fmt::format("bias input '{}' is given twice", surplus->name)
                                                : fmt::format("bias input '{}' is not read by the bias, which reads {}",
-                                                             surplus->name, names_of(plan)));
+                                                             surplus->name, names_of_inputs(plan)));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::optional<DType> dtype_of(DLDataType type) {
   return std::nullopt;
 }
 
-[[noreturn, gnu::cold]] void reject(std::string_view name, std::string_view problem) {
+[[noreturn, gnu::cold]] void reject_tensor(std::string_view name, std::string_view problem) {
   throw Error(ErrorCode::invalid_argument, fmt::format("{} {}", name, problem));
 }
 
@@ -30,21 +30,22 @@ std::optional<DType> dtype_of(DLDataType type) {
 
 TensorView view_of(std::string_view name, const DLTensor* tensor) {
   if (tensor == nullptr) [[unlikely]]
-    reject(name, "is a null DLTensor");
+    reject_tensor(name, "is a null DLTensor");
   if (tensor->device.device_type != kDLCUDA) [[unlikely]] {
-    reject(name, fmt::format("is on a device of DLPack type {}: it must be in CUDA memory (type {})",
-                             static_cast<int>(tensor->device.device_type), static_cast<int>(kDLCUDA)));
+    reject_tensor(name, fmt::format("is on a device of DLPack type {}: it must be in CUDA memory (type {})",
+                                    static_cast<int>(tensor->device.device_type), static_cast<int>(kDLCUDA)));
   }
   if (tensor->ndim < 0 || tensor->ndim > TensorView::kMaxRank) [[unlikely]] {
-    reject(name, fmt::format("has {} dimensions: at most {} are supported", tensor->ndim, TensorView::kMaxRank));
+    reject_tensor(name, fmt::format("has {} dimensions: at most {} are supported", tensor->ndim, TensorView::kMaxRank));
   }
   if (tensor->ndim > 0 && tensor->shape == nullptr) [[unlikely]]
-    reject(name, fmt::format("has {} dimensions, but its shape is NULL: give their sizes", tensor->ndim));
+    reject_tensor(name, fmt::format("has {} dimensions, but its shape is NULL: give their sizes", tensor->ndim));
   const std::optional<DType> dtype = dtype_of(tensor->dtype);
   if (!dtype) [[unlikely]] {
-    reject(name, fmt::format("has the DLPack type (code {}, {} bits, {} lanes): it must be float16, bfloat16, float32, "
-                             "int32, uint8 or bool",
-                             tensor->dtype.code, tensor->dtype.bits, tensor->dtype.lanes));
+    reject_tensor(
+        name, fmt::format("has the DLPack type (code {}, {} bits, {} lanes): it must be float16, bfloat16, float32, "
+                          "int32, uint8 or bool",
+                          tensor->dtype.code, tensor->dtype.bits, tensor->dtype.lanes));
   }
 
   TensorView view{.data = static_cast<std::byte*>(tensor->data) + tensor->byte_offset,

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void reject(const char* variable, std::string_view problem) {
+[[noreturn]] void reject_variable(const char* variable, std::string_view problem) {
   throw Error(ErrorCode::invalid_argument, fmt::format("{}: {}", variable, problem));
 }
 
@@ -30,7 +30,7 @@ Value choice(const Variables& variables, const char* variable, Value fallback,
     if (name == *text) return value;
     names.push_back(name);
   }
-  reject(variable, fmt::format("'{}'; expected one of {}", *text, fmt::join(names, ", ")));
+  reject_variable(variable, fmt::format("'{}'; expected one of {}", *text, fmt::join(names, ", ")));
 }
 
 /// FLASHBIAS_CACHE_DIR, else $XDG_CACHE_HOME/flashbias, else ~/.cache/flashbias.
@@ -50,7 +50,7 @@ std::uintmax_t cache_bytes(const Variables& variables) {
   try {
     return parse_byte_size(*text);
   } catch (const Error& error) {
-    reject("FLASHBIAS_CACHE_SIZE", error.what());
+    reject_variable("FLASHBIAS_CACHE_SIZE", error.what());
   }
 }
 

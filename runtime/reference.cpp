@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <limits>
 
 #include "flashbias/error.hpp"
 #include "runtime/parallel_for.hpp"
@@ -14,10 +13,9 @@
 namespace flashbias::reference {
 namespace {
 
+using runtime::kInfinity;
 using runtime::ProblemSizes;
 using runtime::ReferenceProblem;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Computes rows, one at a time, reusing its buffers.
 class RowSolver {

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
 
 #include "flashbias/reference.hpp"
@@ -14,9 +13,8 @@ namespace {
 
 using runtime::InputGradients;
 using runtime::InputGradientSums;
+using runtime::kInfinity;
 using runtime::ReferenceProblem;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Array zeros_like(const TensorView& tensor) {
   Array array{.shape = {tensor.shape.begin(), tensor.shape.end()}, .numbers = {}};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace flashbias::runtime {
 /// the config. The binding throws Error(invalid_argument) for an input that is missing or does not fit.
 [[nodiscard]] BindInput bind_inputs(const AttentionConfig& config, const reference::Inputs& inputs,
                                     const ProblemSizes& sizes);
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// One attention problem on the host, checked.
 struct ReferenceProblem {

@@ -22,6 +22,11 @@ std::string message_of(ErrorCode code, Action&& action) {
   return {};
 }
 
+template <class Action>
+std::string config_rejection(Action&& action) {
+  return message_of(ErrorCode::invalid_config, action);
+}
+
 /// Whether a message holds a text; where not, the test's output shows the message.
 inline bool says(const std::string& message, std::string_view text) {
   const bool found = message.find(text) != std::string::npos;

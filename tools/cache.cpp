@@ -27,7 +27,7 @@ using cache::DiskStore;
 using Json = nlohmann::ordered_json;
 using Statuses = std::vector<DiskStore::Status>;
 
-struct Options {
+struct CacheOptions {
   std::string directory;
   std::string key;
   std::string max_size;
@@ -64,19 +64,19 @@ void print_entries(const DiskStore& store, const Statuses& entries) {
   fmt::print("{} in {}\n", count_text(entries.size(), "kernel"), store.directory().string());
 }
 
-void print_statuses(const Options& options, const DiskStore& store, const Statuses& entries) {
+void print_statuses(const CacheOptions& options, const DiskStore& store, const Statuses& entries) {
   if (!options.json) return print_entries(store, entries);
   Json list = Json::array();
   for (const auto& entry : entries) list.push_back(to_json(entry));
   print_json({{"directory", store.directory().string()}, {"entries", std::move(list)}});
 }
 
-void list(const Options& options) {
+void list(const CacheOptions& options) {
   const auto store = options.store();
   print_statuses(options, store, store.list());
 }
 
-void verify(const Options& options) {
+void verify(const CacheOptions& options) {
   const auto store = options.store();
   const auto entries = store.verify();
   print_statuses(options, store, entries);
@@ -88,7 +88,7 @@ void verify(const Options& options) {
 }
 
 /// The one entry whose key begins so.
-DiskStore::Status find_entry(const Options& options, const DiskStore& store) {
+DiskStore::Status find_entry(const CacheOptions& options, const DiskStore& store) {
   Statuses found;
   for (auto& entry : store.list()) {
     if (entry.key.starts_with(options.key)) found.push_back(std::move(entry));
@@ -98,7 +98,7 @@ DiskStore::Status find_entry(const Options& options, const DiskStore& store) {
                                             count_text(found.size(), "key"), store.directory().string(), options.key));
 }
 
-void show(const Options& options) {
+void show(const CacheOptions& options) {
   const auto store = options.store();
   const auto entry = find_entry(options, store);
   const auto source = store.source(entry.key);
@@ -128,7 +128,7 @@ struct Sum {
   }
 };
 
-void stats(const Options& options) {
+void stats(const CacheOptions& options) {
   const auto store = options.store();
   Sum all;
   Sum bad;
@@ -175,7 +175,7 @@ void print_removal(const DiskStore& store, const cache::PruneResult& result) {
     fmt::print("kept although due, since a process uses them: {}\n", count_text(result.in_use, "kernel"));
 }
 
-void prune(const Options& options) {
+void prune(const CacheOptions& options) {
   const auto store = options.store();
   cache::PruneOptions what;
   if (!options.max_size.empty()) what.bytes = runtime::parse_byte_size(options.max_size);
@@ -196,7 +196,7 @@ void prune(const Options& options) {
   fail_for(result);
 }
 
-void clear(const Options& options) {
+void clear(const CacheOptions& options) {
   const auto store = options.store();
   const auto result = store.clear();
   if (options.json) {
@@ -217,8 +217,8 @@ void clear(const Options& options) {
 void add_cache(CLI::App& app) {
   auto* verb = app.add_subcommand("cache", "List, show, verify, prune or clear the compiled kernels on disk");
   verb->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* help, void (*action)(const Options&)) {
+  auto options = std::make_shared<CacheOptions>();
+  const auto add = [&](const char* name, const char* help, void (*action)(const CacheOptions&)) {
     auto* part = verb->add_subcommand(name, help);
     part->add_option("--cache", options->directory, "directory in place of the default cache")->check(not_empty());
     part->add_flag("--json", options->json, "for programs");

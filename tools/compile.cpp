@@ -14,7 +14,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct CompileOptions {
   ConfigFlags config;
   std::string cache;
   bool json = false;
@@ -31,7 +31,7 @@ void print_kernel(const jit::CachedCubin& kernel) {
   fmt::print("compile time   {}\n", compile_time_text(kernel));
 }
 
-void compile_config(const Options& options) {
+void compile_config(const CompileOptions& options) {
   const auto kernel = jit::get_cubin(options.config.config(), cache_directory(options.cache));
   // Without --cache, to see what it uses is enough.
   if (!options.cache.empty() && !kernel.cache_problem.empty()) {
@@ -39,7 +39,7 @@ void compile_config(const Options& options) {
                 fmt::format("the kernel is not in --cache {}: {}", options.cache, kernel.cache_problem));
   }
   if (options.json) {
-    print_json(to_json(kernel));
+    print_json(tools::to_json(kernel));
   } else {
     print_kernel(kernel);
   }
@@ -49,7 +49,7 @@ void compile_config(const Options& options) {
 
 void add_compile(CLI::App& app) {
   auto* verb = app.add_subcommand("compile", "Compile the kernel of a config into the cache and print what it uses");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CompileOptions>();
   options->config.add_to(*verb);
   verb->add_option("--cache", options->cache, "directory in place of the default cache")->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");

@@ -27,7 +27,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct DecomposeOptions {
   std::string file;
   std::string window;
   std::string bias;
@@ -44,7 +44,7 @@ struct Options {
   bool json = false;
 };
 
-[[noreturn]] void reject(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
+[[noreturn]] void reject_request(const std::string& message) { throw Error(ErrorCode::invalid_argument, message); }
 
 /// What is decomposed: an expression and the numbers that it gives.
 struct Subject {
@@ -53,7 +53,7 @@ struct Subject {
   BiasMatrices matrices;
 };
 
-Subject matrix_in_file(const Options& options) {
+Subject matrix_in_file(const DecomposeOptions& options) {
   return {.expr = bias::dense(), .title = options.file, .matrices = bias_matrices(read_npy(options.file).view())};
 }
 
@@ -63,32 +63,32 @@ std::pair<Expr, std::int64_t> window_bias(const std::string& text) {
   const auto tokens = std::accumulate(sides.begin(), sides.end(), std::int64_t{1}, std::multiplies<>());
   if (sides.size() == 2) return {bias::window_relative_position(sides[0], sides[1]), tokens};
   if (sides.size() == 3) return {bias::earth_relative_position(sides[0], sides[1], sides[2]), tokens};
-  reject(
+  reject_request(
       fmt::format("--window {}: it is height x width, such as 24x24, or levels x latitudes x longitudes, such as "
                   "2x6x12",
                   text));
 }
 
-NamedTensors inputs_of(const Options& options, const std::vector<InputSpec>& specs) {
+NamedTensors inputs_of(const DecomposeOptions& options, const std::vector<InputSpec>& specs) {
   NamedTensors inputs = read_inputs(options.inputs);
   if (!options.file.empty()) inputs.emplace(specs.front().name, read_npy(options.file));
   for (const auto& [name, tensor] : inputs)
     if (std::ranges::find(specs, name, &InputSpec::name) == specs.end())
-      reject(fmt::format("--input: the bias reads no {}", name));
+      reject_request(fmt::format("--input: the bias reads no {}", name));
   for (const InputSpec& spec : specs) {
     const auto input = inputs.find(spec.name);
     if (input == inputs.end())
-      reject(fmt::format("the bias reads {}; give it by --input {}=FILE.npy", spec.name, spec.name));
+      reject_request(fmt::format("the bias reads {}; give it by --input {}=FILE.npy", spec.name, spec.name));
     input->second = convert(input->second, spec.dtype);
   }
   return inputs;
 }
 
-Subject tabulated(const Options& options) {
+Subject tabulated(const DecomposeOptions& options) {
   auto [expr, q_length] =
       options.window.empty() ? std::pair{parse_expr(options.bias), options.seqlen_q} : window_bias(options.window);
   if (q_length == 0)
-    reject("--bias needs --seqlen-q, the number of queries to tabulate (and of keys, but for --seqlen-k)");
+    reject_request("--bias needs --seqlen-q, the number of queries to tabulate (and of keys, but for --seqlen-k)");
   const std::int64_t kv_length = options.seqlen_k == 0 ? q_length : options.seqlen_k;
   const NamedTensors tensors = inputs_of(options, codegen::collect_inputs(expr, DType::f32));
   reference::Inputs inputs;
@@ -97,25 +97,26 @@ Subject tabulated(const Options& options) {
   return {.expr = expr, .title = codegen::excerpt(to_string(expr)), .matrices = std::move(matrices)};
 }
 
-Subject subject_of(const Options& options) {
+Subject subject_of(const DecomposeOptions& options) {
   if (!options.file.empty() && (!options.bias.empty() || !options.inputs.empty())) {
-    reject(fmt::format("{}: a file alone is a matrix, and with --window a table; give what --bias reads by --input",
-                       options.file));
+    reject_request(fmt::format(
+        "{}: a file alone is a matrix, and with --window a table; give what --bias reads by --input", options.file));
   }
-  if (!options.window.empty() && !options.bias.empty()) reject("--window and --bias describe a bias twice; give one");
+  if (!options.window.empty() && !options.bias.empty())
+    reject_request("--window and --bias describe a bias twice; give one");
   if (!options.window.empty() && options.seqlen_q + options.seqlen_k != 0)
-    reject("--window says how many tokens there are; leave --seqlen-q and --seqlen-k out");
+    reject_request("--window says how many tokens there are; leave --seqlen-q and --seqlen-k out");
   const bool is_expression = !options.window.empty() || !options.bias.empty();
-  if (!is_expression && options.file.empty()) reject("nothing to decompose; give a FILE.npy, or --bias");
+  if (!is_expression && options.file.empty()) reject_request("nothing to decompose; give a FILE.npy, or --bias");
   Subject subject = is_expression ? tabulated(options) : matrix_in_file(options);
   if (!options.keep_row_means) subject.matrices = without_row_means(std::move(subject.matrices));
   return subject;
 }
 
-RankChoice rank_choice(const Options& options) {
+RankChoice rank_choice(const DecomposeOptions& options) {
   const std::array given{options.rank.has_value(), options.energy.has_value(), options.tolerance.has_value()};
   if (std::ranges::count(given, true) != 1)
-    reject("choose the rank by one of --rank, --energy and --tolerance, such as --energy 0.995");
+    reject_request("choose the rank by one of --rank, --energy and --tolerance, such as --energy 0.995");
   if (options.rank) return Rank{*options.rank};
   if (options.energy) return Energy{*options.energy};
   return Tolerance{*options.tolerance};
@@ -138,7 +139,7 @@ std::optional<std::string> approximation(const Subject& subject, const Decomposi
   return to_string(bias::approximate(subject.expr, found.rank, dtype));
 }
 
-void print(const Options& options, const Subject& subject, const Decomposition& found) {
+void print(const DecomposeOptions& options, const Subject& subject, const Decomposition& found) {
   fmt::print("matrix  {}, heads {}, {} x {}, {}\n", subject.title, found.heads, found.q_length, found.kv_length,
              options.keep_row_means ? "row means kept" : "without row means, which the softmax ignores");
   fmt::print("rank    {} of {}, factors in {}\n\n", found.rank, std::min(found.q_length, found.kv_length),
@@ -169,7 +170,7 @@ nlohmann::ordered_json json_of(const FactorError& error) {
   return {{"relative_frobenius", error.relative_frobenius}, {"max_abs", error.max_abs}};
 }
 
-void print_as_json(const Options& options, const Subject& subject, const Decomposition& found) {
+void print_as_json(const DecomposeOptions& options, const Subject& subject, const Decomposition& found) {
   nlohmann::ordered_json json{{"expression", to_string(subject.expr)},
                               {"bias", nullptr},
                               {"heads", found.heads},
@@ -191,7 +192,7 @@ void print_as_json(const Options& options, const Subject& subject, const Decompo
   print_json(json);
 }
 
-void decompose_bias(const Options& options) {
+void decompose_bias(const DecomposeOptions& options) {
   const RankChoice choice = rank_choice(options);
   const DType dtype = parse_dtype(options.dtype);
   if (!options.picture.empty()) require_picture_name(options.picture);
@@ -209,7 +210,7 @@ void decompose_bias(const Options& options) {
 
 void add_decompose(CLI::App& app) {
   auto* verb = app.add_subcommand("decompose", "Find factors of low rank that approximate a bias, and their error");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DecomposeOptions>();
   constexpr const char* kBias = "Bias";
   verb->add_option("file", options->file,
                    "a matrix [Nq, Nk] or [heads, Nq, Nk]; with --window its table [heads, entries]")

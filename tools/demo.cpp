@@ -21,7 +21,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct DemoOptions {
   std::string manifest;
   bool json = false;
 };
@@ -204,7 +204,7 @@ void report_failures(const std::vector<Result>& results) {
   if (failed) throw CLI::RuntimeError(1);
 }
 
-void demo(const Options& options) {
+void demo(const DemoOptions& options) {
   constexpr const char* kArchWithoutGpu = "sm_90a";
   auto entries = read_manifest(options.manifest);
   const Device device = find_device();
@@ -226,7 +226,7 @@ void demo(const Options& options) {
 void add_demo(CLI::App& app) {
   auto* verb =
       app.add_subcommand("demo", "Compile the kernels of a model zoo and print a table; run them where there is a GPU");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DemoOptions>();
   verb->add_option("--manifest", options->manifest, "such as examples/models.json, see docs/manifest.md")
       ->required()
       ->check(not_empty());

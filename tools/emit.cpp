@@ -14,7 +14,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct EmitOptions {
   ConfigFlags config;
   bool no_format = false;
   std::string output;
@@ -27,7 +27,7 @@ std::string shown_source(const KernelSource& source, bool no_format) {
   return formatted.text;
 }
 
-void emit_config(const Options& options) {
+void emit_config(const EmitOptions& options) {
   const auto text = shown_source(emit(plan(options.config.config())), options.no_format);
   if (options.output.empty()) {
     fmt::print("{}", text);
@@ -40,7 +40,7 @@ void emit_config(const Options& options) {
 
 void add_emit(CLI::App& app) {
   auto* verb = app.add_subcommand("emit", "Print the CUDA source that a config becomes");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EmitOptions>();
   options->config.add_to(*verb);
   verb->add_flag("--no-format", options->no_format, "as the compiler gets it");
   verb->add_option("-o,--output", options->output, "file to write instead of standard output")->check(not_empty());

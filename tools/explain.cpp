@@ -10,13 +10,13 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct ExplainOptions {
   ConfigFlags config;
   bool json = false;
   bool passes = false;
 };
 
-void explain_config(const Options& options) {
+void explain_config(const ExplainOptions& options) {
   const auto decided = plan(options.config.config());
   const auto as_json = options.passes ? explain_passes_json : explain_json;
   const auto as_text = options.passes ? explain_passes : explain;
@@ -28,7 +28,7 @@ void explain_config(const Options& options) {
 void add_explain(CLI::App& app) {
   auto* verb =
       app.add_subcommand("explain", "Print the plan for a config: each term of the bias, its lowering and why");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExplainOptions>();
   options->config.add_to(*verb);
   verb->add_flag("--json", options->json, "for programs");
   verb->add_flag("--passes", options->passes, "print the bias after each pass of the planner instead");

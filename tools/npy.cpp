@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 
-[[noreturn]] void reject(const std::filesystem::path& path, const std::string& problem) {
+[[noreturn]] void reject_npy(const std::filesystem::path& path, const std::string& problem) {
   throw Error(ErrorCode::io, fmt::format("{}: {}", path.string(), problem));
 }
 
@@ -36,9 +36,9 @@ constexpr std::array kTypes = {NumpyType{"<f2", DType::f16}, NumpyType{"<f4", DT
 std::size_t read_header_size(std::istream& file, const std::filesystem::path& path) {
   std::array<char, 8> start{};
   file.read(start.data(), start.size());
-  if (!file || !std::string_view(start.data(), start.size()).starts_with(kMagic)) reject(path, "is no .npy file");
+  if (!file || !std::string_view(start.data(), start.size()).starts_with(kMagic)) reject_npy(path, "is no .npy file");
   const int version = static_cast<unsigned char>(start[6]);
-  if (version < 1 || version > 3) reject(path, fmt::format("has .npy version {}; 1 to 3 are read", version));
+  if (version < 1 || version > 3) reject_npy(path, fmt::format("has .npy version {}; 1 to 3 are read", version));
   std::array<unsigned char, 4> bytes{};
   file.read(reinterpret_cast<char*>(bytes.data()), version == 1 ? 2 : 4);
   std::size_t size = 0;
@@ -59,7 +59,7 @@ std::string_view header_field(std::string_view header, std::string_view name) {
 }
 
 [[noreturn]] void reject_header(std::string_view header, std::string_view name, const std::filesystem::path& path) {
-  reject(path, fmt::format("its header has no readable '{}': {}", name, header));
+  reject_npy(path, fmt::format("its header has no readable '{}': {}", name, header));
 }
 
 /// What a field of the header has between two characters.
@@ -82,9 +82,9 @@ bool is_fortran_order(std::string_view header, const std::filesystem::path& path
 DType parse_type(std::string_view name, const std::filesystem::path& path) {
   const auto* const type = std::ranges::find(kTypes, name, &NumpyType::name);
   if (type == kTypes.end()) {
-    reject(path, fmt::format("holds numbers of type '{}'; save float16, float32, int32, uint8 or bool, such as "
-                             "array.astype(numpy.float32)",
-                             name));
+    reject_npy(path, fmt::format("holds numbers of type '{}'; save float16, float32, int32, uint8 or bool, such as "
+                                 "array.astype(numpy.float32)",
+                                 name));
   }
   return type->dtype;
 }
@@ -97,7 +97,7 @@ std::vector<std::int64_t> parse_shape(std::string_view header, const std::filesy
     std::int64_t size = 0;
     const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), size);
     if (error == std::errc::result_out_of_range)
-      reject(path, fmt::format("has the shape ({}), which is larger than memory", text));
+      reject_npy(path, fmt::format("has the shape ({}), which is larger than memory", text));
     if (error != std::errc() || size < 0) reject_header(header, kName, path);
     shape.push_back(size);
     i = static_cast<std::size_t>(end - text.data());
@@ -110,7 +110,7 @@ HostTensor tensor_for(DType dtype, std::vector<std::int64_t> shape, const std::f
   try {
     return {dtype, std::move(shape)};
   } catch (const Error& error) {
-    reject(path, error.what());
+    reject_npy(path, error.what());
   }
 }
 
@@ -129,7 +129,7 @@ std::string make_header(const HostTensor& tensor) {
   return std::string(kMagic) + std::string(version_and_size.data(), version_and_size.size()) + header;
 }
 
-std::string_view bytes_of(const HostTensor& tensor) {
+std::string_view contents_of(const HostTensor& tensor) {
   return {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()};
 }
 
@@ -137,34 +137,35 @@ std::string_view bytes_of(const HostTensor& tensor) {
 
 HostTensor read_npy(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) reject(path, "cannot be opened");
+  if (!file) reject_npy(path, "cannot be opened");
   return read_npy(file, path);
 }
 
 HostTensor read_npy(std::istream& file, const std::filesystem::path& path) {
   constexpr std::size_t kMostBytes = 4096;  // NumPy's own have 118
   const std::size_t size = read_header_size(file, path);
-  if (size > kMostBytes) reject(path, fmt::format("has a header of {} bytes; at most {} are read", size, kMostBytes));
+  if (size > kMostBytes)
+    reject_npy(path, fmt::format("has a header of {} bytes; at most {} are read", size, kMostBytes));
   std::string header(size, ' ');
   file.read(header.data(), static_cast<std::streamsize>(header.size()));
-  if (!file) reject(path, "ends within its header");
+  if (!file) reject_npy(path, "ends within its header");
 
-  if (is_fortran_order(header, path)) reject(path, "is in Fortran order; save numpy.ascontiguousarray(array)");
+  if (is_fortran_order(header, path)) reject_npy(path, "is in Fortran order; save numpy.ascontiguousarray(array)");
   HostTensor tensor =
       tensor_for(parse_type(enclosed_field(header, "descr", '\'', '\'', path), path), parse_shape(header, path), path);
   file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
-  if (!file) reject(path, fmt::format("ends before the data of {}", to_string(tensor)));
+  if (!file) reject_npy(path, fmt::format("ends before the data of {}", to_string(tensor)));
   return tensor;
 }
 
 void write_npy(const std::filesystem::path& path, const HostTensor& tensor) {
   if (tensor.dtype == DType::bf16) return write_npy(path, convert(tensor, DType::f32));
-  write_output_file(path, {make_header(tensor), bytes_of(tensor)});
+  write_output_file(path, {make_header(tensor), contents_of(tensor)});
 }
 
 void write_npy(std::ostream& file, const HostTensor& tensor) {
   if (tensor.dtype == DType::bf16) return write_npy(file, convert(tensor, DType::f32));
-  file << make_header(tensor) << bytes_of(tensor);
+  file << make_header(tensor) << contents_of(tensor);
 }
 
 }  // namespace flashbias::tools

@@ -45,7 +45,7 @@ using cache::Pack;
 using cache::PackWriter;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct PackOptions {
   std::string pack;
   std::vector<std::string> packs;
   std::string output;
@@ -54,7 +54,7 @@ struct Options {
   bool json = false;
 };
 
-void report_written(const Options& options, const PackWriter& writer, std::size_t left_out) {
+void report_written(const PackOptions& options, const PackWriter& writer, std::size_t left_out) {
   const auto bytes = std::filesystem::file_size(options.output);
   if (options.json) {
     return print_json({{"pack", options.output}, {"kernels", writer.size()}, {"bytes", bytes}, {"left_out", left_out}});
@@ -84,7 +84,7 @@ std::vector<std::string> wanted_keys(const cache::DiskStore& store, const std::v
   return keys;
 }
 
-void create(const Options& options) {
+void create(const PackOptions& options) {
   const auto archs = canonical(options.archs);
   check_pack_path(options.output);
   const cache::DiskStore store = existing_store(options.directory);
@@ -115,7 +115,7 @@ void create(const Options& options) {
   report_written(options, writer, left_out);
 }
 
-void merge(const Options& options) {
+void merge(const PackOptions& options) {
   check_pack_path(options.output);
   PackWriter writer;
   std::size_t left_out = 0;
@@ -133,7 +133,7 @@ Json to_json(const Pack::Status& status) {
   return json;
 }
 
-void print_statuses(const Options& options, const Pack& pack, const std::vector<Pack::Status>& statuses) {
+void print_statuses(const PackOptions& options, const Pack& pack, const std::vector<Pack::Status>& statuses) {
   if (options.json) {
     Json list = Json::array();
     for (const auto& status : statuses) list.push_back(to_json(status));
@@ -162,14 +162,14 @@ void fail_for_bad(const std::vector<Pack::Status>& statuses) {
   throw CLI::RuntimeError(1);
 }
 
-void list(const Options& options) {
+void list(const PackOptions& options) {
   const Pack pack(options.pack);
   const auto statuses = pack.list();
   print_statuses(options, pack, statuses);
   fail_for_bad(statuses);
 }
 
-void verify(const Options& options) {
+void verify(const PackOptions& options) {
   const Pack pack(options.pack);
   const auto statuses = pack.verify();
   print_statuses(options, pack, statuses);
@@ -184,7 +184,7 @@ cache::Entry entry_of(const cache::PackedCubin& cubin) {
           .source = emit(plan(parse_config(cubin.manifest.config))).text};
 }
 
-void extract(const Options& options) {
+void extract(const PackOptions& options) {
   const Pack pack(options.pack);
   const cache::DiskStore store(options.directory, cache_options(options.directory).cache_bytes);
   std::size_t extracted = 0;
@@ -219,8 +219,8 @@ void add_pack(CLI::App& app) {
   auto* verb =
       app.add_subcommand("pack", "Make, list, verify, extract or merge packs: files of kernels for deployment");
   verb->require_subcommand(1);
-  auto options = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* help, void (*action)(const Options&)) {
+  auto options = std::make_shared<PackOptions>();
+  const auto add = [&](const char* name, const char* help, void (*action)(const PackOptions&)) {
     auto* part = verb->add_subcommand(name, help);
     part->add_flag("--json", options->json, "for programs");
     part->callback([options, action] { action(*options); });

@@ -24,7 +24,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct PrecompileOptions {
   std::string manifest;
   std::vector<std::string> configs;
   std::vector<std::string> archs;
@@ -49,7 +49,7 @@ struct Target {
   [[nodiscard]] std::string label() const { return fmt::format("{} ({})", name, to_string(config.arch)); }
 };
 
-std::vector<Target> targets(const Options& options) {
+std::vector<Target> targets(const PrecompileOptions& options) {
   std::vector<Arch> archs;
   for (const auto& arch : options.archs) archs.push_back(real_arch(arch));
   std::vector<Target> targets;
@@ -77,7 +77,7 @@ std::vector<Target> targets(const Options& options) {
 }
 
 /// The environment's cache, or that of --cache; packs are what is made here, not where it is from.
-jit::Options precompile_options(const Options& options) {
+jit::Options precompile_options(const PrecompileOptions& options) {
   jit::Options cache = cache_options(options.cache);
   cache.packs.clear();
   cache.compile = jit::Compile::when_missing;
@@ -99,7 +99,7 @@ void print_outcomes_json(const std::vector<Target>& targets, const std::vector<C
   for (std::size_t i = 0; i < targets.size(); ++i) {
     nlohmann::ordered_json kernel{{"name", targets[i].name}};
     if (outcomes[i].kernel) {
-      kernel.update(to_json(*outcomes[i].kernel));
+      kernel.update(tools::to_json(*outcomes[i].kernel));
     } else {
       kernel.update({{"config", to_string(targets[i].config)}, {"error", outcomes[i].error}});
     }
@@ -131,11 +131,11 @@ void fail_what_is_not_kept(std::vector<CompileOutcome>& outcomes) {
 }
 
 /// A bad one that --add would keep is told before the work.
-void check_earlier_pack(const Options& options) {
+void check_earlier_pack(const PrecompileOptions& options) {
   if (options.add && std::filesystem::exists(options.pack)) (void)cache::Pack(options.pack);
 }
 
-void write_pack(const Options& options, const std::filesystem::path& cache,
+void write_pack(const PrecompileOptions& options, const std::filesystem::path& cache,
                 const std::vector<CompileOutcome>& outcomes) {
   const cache::DiskStore store(cache);
   cache::PackWriter writer;
@@ -155,7 +155,7 @@ void write_pack(const Options& options, const std::filesystem::path& cache,
 }
 
 /// What would be done with each kernel, and what was found instead of those that would be compiled.
-void print_dry_run(const Options& options, const std::vector<Target>& targets, jit::KernelCache& cache) {
+void print_dry_run(const PrecompileOptions& options, const std::vector<Target>& targets, jit::KernelCache& cache) {
   auto kernels = nlohmann::ordered_json::array();
   std::set<std::string> known;
   std::set<std::string> missing;
@@ -178,7 +178,7 @@ void print_dry_run(const Options& options, const std::vector<Target>& targets, j
                          : fmt::format(" and {} {}", options.add ? "add them to" : "write", options.pack));
 }
 
-void precompile(const Options& options) {
+void precompile(const PrecompileOptions& options) {
   options.check();
   const auto wanted = targets(options);
   jit::KernelCache cache(precompile_options(options));
@@ -209,7 +209,7 @@ void precompile(const Options& options) {
 void add_precompile(CLI::App& app) {
   auto* verb =
       app.add_subcommand("precompile", "Compile the kernels of a manifest into the cache or a pack; needs no GPU");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PrecompileOptions>();
   verb->add_option("--manifest", options->manifest, "file of configs, JSON or TOML, see docs/manifest.md")
       ->check(not_empty());
   verb->add_option("--config", options->configs, "a config as text, beside or in place of a manifest")

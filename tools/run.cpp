@@ -23,7 +23,7 @@
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct RunOptions {
   ConfigFlags config;
   ShapeFlags shape;
   std::string q;
@@ -54,7 +54,7 @@ void replace_inputs(AttentionProblem& problem, const std::vector<std::string>& a
   }
 }
 
-AttentionProblem make_problem(const Options& options, const KernelPlan& plan) {
+AttentionProblem make_problem(const RunOptions& options, const KernelPlan& plan) {
   auto problem = random_problem(plan, options.shape.shape(), options.seed);
   replace(problem.q, options.q);
   replace(problem.k, options.k);
@@ -68,12 +68,12 @@ AttentionProblem make_problem(const Options& options, const KernelPlan& plan) {
   return problem;
 }
 
-HostTensor make_d_out(const Options& options, const KernelPlan& plan, const AttentionProblem& problem) {
+HostTensor make_d_out(const RunOptions& options, const KernelPlan& plan, const AttentionProblem& problem) {
   if (options.d_out.empty()) return random_d_out(plan.config, shape_of(problem), options.seed);
   return convert(read_npy(options.d_out), plan.config.dtype);
 }
 
-float scale_of(const Options& options, const AttentionConfig& config) {
+float scale_of(const RunOptions& options, const AttentionConfig& config) {
   return options.softmax_scale.value_or(1 / std::sqrt(static_cast<float>(config.head_dim)));
 }
 
@@ -82,7 +82,7 @@ float scale_of(const Options& options, const AttentionConfig& config) {
   throw CLI::RuntimeError(1);
 }
 
-void print_run(const Options& options, const Kernel& kernel, const AttentionRun& run,
+void print_run(const RunOptions& options, const Kernel& kernel, const AttentionRun& run,
                const std::optional<AttentionCheck>& check) {
   if (options.json) {
     nlohmann::ordered_json json{{"config", to_string(kernel.plan().config)},
@@ -111,7 +111,7 @@ void print_run(const Options& options, const Kernel& kernel, const AttentionRun&
   if (check->log_sum_exp_error) fmt::print("        log-sum-exp error {:.3g}\n", *check->log_sum_exp_error);
 }
 
-void run_forward(const Options& options, const AttentionConfig& config) {
+void run_forward(const RunOptions& options, const AttentionConfig& config) {
   if (!options.d_out.empty())
     throw Error(ErrorCode::invalid_argument, "--d-out is of the backward pass; add --direction backward");
   const auto problem = make_problem(options, plan(config));
@@ -171,7 +171,7 @@ void print_gradients(const Kernel& kernel, const GradientsRun& run, const std::o
   fmt::print("{}", table.text());
 }
 
-void run_backward(const Options& options, const AttentionConfig& config) {
+void run_backward(const RunOptions& options, const AttentionConfig& config) {
   if (!options.output.empty() && !options.output.ends_with(".npz"))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("--output {}: several gradients need an archive; name it FILE.npz", options.output));
@@ -187,7 +187,7 @@ void run_backward(const Options& options, const AttentionConfig& config) {
   if (check && !check->passed()) fail_check("a gradient is");
 }
 
-void run(const Options& options) {
+void run(const RunOptions& options) {
   const auto config = options.config.config();
   config.direction == Direction::forward ? run_forward(options, config) : run_backward(options, config);
 }
@@ -197,7 +197,7 @@ void run(const Options& options) {
 void add_run(CLI::App& app) {
   auto* verb =
       app.add_subcommand("run", "Compute one attention or its gradients on the GPU, from .npy files or random tensors");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   options->config.add_to(*verb);
   constexpr const char* kGroup = "Operands";
   options->shape.add_to(*verb, kGroup);

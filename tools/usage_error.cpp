@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <CLI/Error.hpp>
+#include <CLI/CLI.hpp>  // whole: it defines what App.hpp only declares
 #include <string_view>
 #include <vector>
 

@@ -15,7 +15,7 @@ std::string rejection(const AttentionConfig& config) {
   return message_of(ErrorCode::invalid_config, [&] { validate(config); });
 }
 
-std::string parse_error(std::string_view text, ErrorCode code = ErrorCode::parse) {
+std::string config_error(std::string_view text, ErrorCode code = ErrorCode::parse) {
   return message_of(code, [&] { (void)parse_config(text); });
 }
 
@@ -92,23 +92,23 @@ TEST_CASE("fields come in any order, and absent ones take their defaults") {
 }
 
 TEST_CASE("a mistake in a config is pointed at") {
-  CHECK(parse_error("dtype=f16 headdim=64") ==
+  CHECK(config_error("dtype=f16 headdim=64") ==
         "column 11: unknown field 'headdim'; did you mean 'head_dim'?\n"
         "  dtype=f16 headdim=64\n"
         "            ^");
-  CHECK(says(parse_error("colour=red"), "column 1: unknown field 'colour'\n"));
-  CHECK(says(parse_error("causal=true causal=true"), "column 13: field 'causal' is given twice"));
-  CHECK(says(parse_error("causal=yes"), "column 8: field 'causal': expected true or false, not 'yes'"));
-  CHECK(says(parse_error("head_dim=64.0"), "field 'head_dim': expected an integer, not '64.0'"));
-  CHECK(says(parse_error("head_dim="), "field 'head_dim': expected an integer, not ''"));
-  CHECK(says(parse_error("dtype=half"), "field 'dtype': unknown dtype 'half'"));
-  CHECK(says(parse_error("direction=sideways"), "unknown direction 'sideways'"));
-  CHECK(says(parse_error("arch=sm_70", ErrorCode::unsupported_device), "field 'arch': unknown architecture 'sm_70'"));
-  CHECK(says(parse_error("head_dim"), "expected field=value, not 'head_dim'"));
-  CHECK(says(parse_error("bias=alibi() + dense()"), "a value that holds spaces is written in double quotes"));
-  CHECK(says(parse_error("bias=\"alibi()"), "column 6: the quote that opens here is never closed"));
-  CHECK(says(parse_error("bias=\"alibi()\"causal=true"), "expected a space between fields"));
-  CHECK(parse_error("bias=\"alibi( + 1\"") ==
+  CHECK(says(config_error("colour=red"), "column 1: unknown field 'colour'\n"));
+  CHECK(says(config_error("causal=true causal=true"), "column 13: field 'causal' is given twice"));
+  CHECK(says(config_error("causal=yes"), "column 8: field 'causal': expected true or false, not 'yes'"));
+  CHECK(says(config_error("head_dim=64.0"), "field 'head_dim': expected an integer, not '64.0'"));
+  CHECK(says(config_error("head_dim="), "field 'head_dim': expected an integer, not ''"));
+  CHECK(says(config_error("dtype=half"), "field 'dtype': unknown dtype 'half'"));
+  CHECK(says(config_error("direction=sideways"), "unknown direction 'sideways'"));
+  CHECK(says(config_error("arch=sm_70", ErrorCode::unsupported_device), "field 'arch': unknown architecture 'sm_70'"));
+  CHECK(says(config_error("head_dim"), "expected field=value, not 'head_dim'"));
+  CHECK(says(config_error("bias=alibi() + dense()"), "a value that holds spaces is written in double quotes"));
+  CHECK(says(config_error("bias=\"alibi()"), "column 6: the quote that opens here is never closed"));
+  CHECK(says(config_error("bias=\"alibi()\"causal=true"), "expected a space between fields"));
+  CHECK(config_error("bias=\"alibi( + 1\"") ==
         "field 'bias', column 8: expected ')', not '+'; the form is alibi()\n"
         "  alibi( + 1\n"
         "         ^");

@@ -23,9 +23,9 @@ using namespace bias;
 using testing::SampledInputs;
 
 /// Random biases over the sampled inputs that use every operator, of moderate values for the most part.
-class RandomBias {
+class RandomDifferentiable {
  public:
-  explicit RandomBias(unsigned seed) : random_(seed) {}
+  explicit RandomDifferentiable(unsigned seed) : random_(seed) {}
 
   Expr number(int depth) {
     if (depth == 0) return leaf();
@@ -232,7 +232,7 @@ TEST_CASE("derivatives of random biases agree with finite differences") {
   int unclear = 0;
   int not_zero = 0;
   for (unsigned seed = 0; seed < 3000; ++seed) {
-    RandomBias random(seed);
+    RandomDifferentiable random(seed);
     const Expr bias = random.number(2 + static_cast<int>(seed % 3)) + (seed % 4 == 0 ? random.mask() : none());
     CAPTURE(to_string(bias));
     const SampledInputs inputs(seed, 1.5);

@@ -7,17 +7,10 @@
 
 using namespace flashbias;
 using namespace flashbias::bias;
-using testing::message_of;
+using testing::config_rejection;
 using testing::says;
 
-namespace {
-
-template <class Action>
-std::string rejection(Action&& action) {
-  return message_of(ErrorCode::invalid_config, action);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("leaves have their types") {
   CHECK(to_string(q_index().type()) == "integer");
@@ -65,51 +58,52 @@ TEST_CASE("a scalar applies to each component of a vector") {
 TEST_CASE("operands that do not fit are printed with their types") {
   const Expr x = query_input("x", 3);
   const Expr y = key_input("y", 2);
-  CHECK(rejection([&] { (void)(x + y); }) ==
+  CHECK(config_rejection([&] { (void)(x + y); }) ==
         "cannot apply + to `query_input(x, 3)` (real[3]) and `key_input(y, 2)` (real[2]): vectors must have the same "
         "number of components");
-  CHECK(says(rejection([&] { (void)dot(x, y); }), "cannot apply dot to `query_input(x, 3)` (real[3])"));
-  CHECK(says(rejection([&] { (void)dot(x, 1.0); }), "same number of components"));
-  CHECK(says(rejection([&] { (void)(x < 1.0); }), "compare components, as in x[0]"));
-  CHECK(says(rejection([&] { (void)x[3]; }), "components are numbered 0 to 2"));
-  CHECK(says(rejection([&] { (void)x[-1]; }), "cannot apply [-1] to `query_input(x, 3)`"));
-  CHECK(says(rejection([&] { (void)(alibi() % 2); }), "`alibi()` (real) and `2` (integer): the remainder is that of"));
+  CHECK(says(config_rejection([&] { (void)dot(x, y); }), "cannot apply dot to `query_input(x, 3)` (real[3])"));
+  CHECK(says(config_rejection([&] { (void)dot(x, 1.0); }), "same number of components"));
+  CHECK(says(config_rejection([&] { (void)(x < 1.0); }), "compare components, as in x[0]"));
+  CHECK(says(config_rejection([&] { (void)x[3]; }), "components are numbered 0 to 2"));
+  CHECK(says(config_rejection([&] { (void)x[-1]; }), "cannot apply [-1] to `query_input(x, 3)`"));
+  CHECK(says(config_rejection([&] { (void)(alibi() % 2); }),
+             "`alibi()` (real) and `2` (integer): the remainder is that of"));
 }
 
 TEST_CASE("a boolean is no number, and a number no condition") {
   const Expr later = q_index() < kv_index();
-  CHECK(rejection([&] { (void)(alibi() + later); }) ==
+  CHECK(config_rejection([&] { (void)(alibi() + later); }) ==
         "cannot apply + to `alibi()` (real) and `q_index() < kv_index()` (boolean): a boolean is no number; choose "
         "numbers with select(condition, a, b), or convert with real(condition)");
-  CHECK(says(rejection([&] { (void)-later; }), "unary -"));
-  CHECK(says(rejection([&] { (void)abs(later); }), "no number"));
-  CHECK(says(rejection([&] { (void)exp(later); }), "no number"));
-  CHECK(says(rejection([&] { (void)(later == later); }), "no number"));
-  CHECK(says(rejection([&] { (void)(q_index() && later); }), "both sides must be conditions"));
-  CHECK(says(rejection([&] { (void)!q_index(); }), "must be a condition"));
-  CHECK(says(rejection([&] { (void)select(q_index(), 1, 2); }), "first argument must be a condition"));
+  CHECK(says(config_rejection([&] { (void)-later; }), "unary -"));
+  CHECK(says(config_rejection([&] { (void)abs(later); }), "no number"));
+  CHECK(says(config_rejection([&] { (void)exp(later); }), "no number"));
+  CHECK(says(config_rejection([&] { (void)(later == later); }), "no number"));
+  CHECK(says(config_rejection([&] { (void)(q_index() && later); }), "both sides must be conditions"));
+  CHECK(says(config_rejection([&] { (void)!q_index(); }), "must be a condition"));
+  CHECK(says(config_rejection([&] { (void)select(q_index(), 1, 2); }), "first argument must be a condition"));
   CHECK(real(later).op() == Op::to_real);
 }
 
 TEST_CASE("what no kernel could compute is refused") {
-  CHECK(says(rejection([] { (void)(q_index() / 0); }), "division by zero"));
-  CHECK(says(rejection([] { (void)(q_index() % 0); }), "division by zero"));
-  CHECK(says(rejection([] { (void)Expr(std::numeric_limits<double>::quiet_NaN()); }), "NaN"));
-  CHECK(says(rejection([] { (void)(alibi() / 0); }), "division by zero"));
-  CHECK(rejection([] { (void)(head_scalar("s") / -0.0); }) ==
+  CHECK(says(config_rejection([] { (void)(q_index() / 0); }), "division by zero"));
+  CHECK(says(config_rejection([] { (void)(q_index() % 0); }), "division by zero"));
+  CHECK(says(config_rejection([] { (void)Expr(std::numeric_limits<double>::quiet_NaN()); }), "NaN"));
+  CHECK(says(config_rejection([] { (void)(alibi() / 0); }), "division by zero"));
+  CHECK(config_rejection([] { (void)(head_scalar("s") / -0.0); }) ==
         "cannot apply / to `head_scalar(s)` (real): division by zero; to hide a score, add -infinity");
 }
 
 TEST_CASE("inputs are checked") {
-  CHECK(says(rejection([] { (void)query_input("3x"); }), "'3x' cannot name a bias input"));
-  CHECK(says(rejection([] { (void)head_scalar(""); }), "'' cannot name"));
-  CHECK(says(rejection([] { (void)key_input("a b"); }), "'a b' cannot name"));
-  CHECK(says(rejection([] { (void)pair_input(std::string(65, 'x')); }), "at most 64"));
-  CHECK(rejection([] { (void)query_input("x", 0); }) == "bias input 'x' has dims 0; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)key_input("x", 129); }) == "bias input 'x' has dims 129; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)table("t", 0, head()); }) == "table 't' has 0 entries; 1 to 1048576 are accepted");
-  CHECK(says(rejection([] { (void)table("t", (1 << 20) + 1, head()); }), "1048577 entries"));
-  CHECK(rejection([] { (void)table("t", 4, alibi()); }) ==
+  CHECK(says(config_rejection([] { (void)query_input("3x"); }), "'3x' cannot name a bias input"));
+  CHECK(says(config_rejection([] { (void)head_scalar(""); }), "'' cannot name"));
+  CHECK(says(config_rejection([] { (void)key_input("a b"); }), "'a b' cannot name"));
+  CHECK(says(config_rejection([] { (void)pair_input(std::string(65, 'x')); }), "at most 64"));
+  CHECK(config_rejection([] { (void)query_input("x", 0); }) == "bias input 'x' has dims 0; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)key_input("x", 129); }) == "bias input 'x' has dims 129; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)table("t", 0, head()); }) == "table 't' has 0 entries; 1 to 1048576 are accepted");
+  CHECK(says(config_rejection([] { (void)table("t", (1 << 20) + 1, head()); }), "1048577 entries"));
+  CHECK(config_rejection([] { (void)table("t", 4, alibi()); }) ==
         "table 't' is indexed by `alibi()` (real); the index must be one integer");
 }
 
@@ -153,12 +147,12 @@ TEST_CASE("equal expressions have equal hashes, different ones differ") {
 
 TEST_CASE("depth and size of an expression are bounded") {
   const Expr one = head_scalar("x");
-  CHECK(says(rejection([&] {
+  CHECK(says(config_rejection([&] {
                Expr sum = one;
                for (int i = 0; i < kMaxDepth; ++i) sum = sum + one;
              }),
              "257 levels deep; at most 256"));
-  CHECK(says(rejection([&] {
+  CHECK(says(config_rejection([&] {
                Expr tree = one;
                for (int i = 0; i < 20; ++i) tree = tree + tree;
              }),

@@ -92,7 +92,7 @@ TEST_CASE("what rises or falls with the query does so at every query") {
   std::array<int, 4> found{};
   for (int n = 0; n < 3000; ++n) {
     const Expr expr = random.integer(random.below(5));
-    const Direction direction = direction_along_queries(expr);
+    const Monotonicity direction = monotonicity_along_queries(expr);
     ++found.at(static_cast<std::size_t>(direction));
     bool rises = true;
     bool falls = true;
@@ -105,8 +105,8 @@ TEST_CASE("what rises or falls with the query does so at every query") {
       last = value;
     }
     CAPTURE(to_string(expr));
-    if (direction == Direction::rising || direction == Direction::constant) CHECK(rises);
-    if (direction == Direction::falling || direction == Direction::constant) CHECK(falls);
+    if (direction == Monotonicity::rising || direction == Monotonicity::constant) CHECK(rises);
+    if (direction == Monotonicity::falling || direction == Monotonicity::constant) CHECK(falls);
   }
   CHECK(std::ranges::all_of(found, [](int count) { return count > 50; }));
 }

@@ -7,7 +7,7 @@
 #include "codegen/key_range.hpp"
 #include "flashbias/bias.hpp"
 #include "flashbias/reference.hpp"
-#include "tests/host_tensor.hpp"
+#include "tests/filled_tensor.hpp"
 
 namespace flashbias::testing {
 
@@ -54,8 +54,8 @@ inline std::vector<MaskCase> common_masks() {
 
 /// Head scalars of two heads and two batch items, small enough to matter and not.
 struct MaskInputs {
-  HostTensor width{DType::i32, {2, 2}, {1, 3, 0, 100}};
-  HostTensor prefix{DType::i32, {2, 2}, {2, 0, -5, 6}};
+  FilledTensor width{DType::i32, {2, 2}, {1, 3, 0, 100}};
+  FilledTensor prefix{DType::i32, {2, 2}, {2, 0, -5, 6}};
 
   [[nodiscard]] reference::Inputs bound() const { return {{"width", width}, {"prefix", prefix}}; }
 };

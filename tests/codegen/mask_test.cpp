@@ -3,12 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <limits>
 #include <string>
 #include <utility>
 
 #include "codegen/bias_program.hpp"
 #include "codegen/rewrite.hpp"
+#include "codegen/value_set.hpp"
 #include "flashbias/plan.hpp"
 #include "tests/codegen/mask_cases.hpp"
 #include "tests/codegen/random_condition.hpp"
@@ -19,8 +19,6 @@ namespace {
 using namespace bias;
 using reference::Point;
 using testing::RandomCondition;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Expr mask(const Expr& seen) { return select(seen, 0.0, -infinity()); }
 
@@ -192,7 +190,7 @@ TEST_CASE("numbers of any size in a head scalar keep the ends within 32 bits") {
   const Expr seen[] = {abs(q_position() - kv_index()) < width(), kv_index() < width() || kv_index() <= q_position(),
                        -kv_index() < 3 * width() - q_position(), 2 * kv_index() <= q_index() - width()};
   for (const double extreme : {2147483647.0, -2147483648.0, 2147483640.0, 1073741824.0, -536870913.0}) {
-    const testing::HostTensor bound(DType::i32, {1}, {extreme});
+    const testing::FilledTensor bound(DType::i32, {1}, {extreme});
     const reference::Inputs inputs{{"width", bound}};
     for (const Expr& condition : seen)
       for (const std::int64_t q : {0, 1 << 23, (1 << 24) - 1})

@@ -14,16 +14,11 @@
 
 using namespace flashbias;
 using namespace flashbias::bias;
+using testing::config_rejection;
 using testing::integer_value;
-using testing::message_of;
 using testing::says;
 
 namespace {
-
-template <class Action>
-std::string rejection(Action&& action) {
-  return message_of(ErrorCode::invalid_config, action);
-}
 
 /// The index of a named table bias.
 const Expr& index_of(const Expr& bias) {
@@ -181,29 +176,31 @@ TEST_CASE("what an approximation stands in for counts toward the bounds of an ex
   Expr wide = q_index() * kv_index();
   for (int i = 0; i < 10; ++i) wide = wide + wide;  // 4095 operations and operands
   CHECK_NOTHROW((void)(approximate(wide, 4) + 1.0));
-  CHECK(says(rejection([&] { (void)(approximate(wide, 4) + approximate(wide, 4)); }), "operations when written out"));
+  CHECK(says(config_rejection([&] { (void)(approximate(wide, 4) + approximate(wide, 4)); }),
+             "operations when written out"));
 }
 
 TEST_CASE("parameters out of range are named") {
-  CHECK(rejection([] { (void)approximate(alibi(), 0); }) == "approximate has rank 0; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)approximate(alibi(), 129); }) == "approximate has rank 129; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)approximate(q_index() < 3, 4); }) ==
+  CHECK(config_rejection([] { (void)approximate(alibi(), 0); }) == "approximate has rank 0; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)approximate(alibi(), 129); }) == "approximate has rank 129; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)approximate(q_index() < 3, 4); }) ==
         "approximate is given `q_index() < 3` (boolean); it takes what gives one number a score");
-  CHECK(says(rejection([] { (void)approximate(query_input("x", 3), 4); }), "(real[3])"));
+  CHECK(says(config_rejection([] { (void)approximate(query_input("x", 3), 4); }), "(real[3])"));
   CHECK(
-      rejection([] { (void)approximate(approximate(alibi(), 4) + 1.0, 4); }) ==
+      config_rejection([] { (void)approximate(approximate(alibi(), 4) + 1.0, 4); }) ==
       "approximate is given `approximate(alibi(), 4) + 1.0`, which holds an approximation; approximate the whole once");
-  CHECK(rejection([] { (void)low_rank(0); }) == "low_rank has rank 0; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)low_rank(200); }) == "low_rank has rank 200; 1 to 128 are accepted");
-  CHECK(rejection([] { (void)squared_distance(0); }) == "squared_distance has dims 0; 1 to 128 are accepted");
-  CHECK(says(rejection([] { (void)relative_position(0); }), "relative_position has max_distance 0"));
-  CHECK(says(rejection([] { (void)t5_relative_position(2); }), "buckets 2; 4 to 256"));
-  CHECK(says(rejection([] { (void)t5_relative_position(33); }), "buckets 33; bidirectional needs an even number"));
-  CHECK(says(rejection([] { (void)t5_relative_position(32, 8); }), "max_distance 8; 9 to"));
-  CHECK(says(rejection([] { (void)window_relative_position(0, 8); }), "height 0"));
-  CHECK(says(rejection([] { (void)window_relative_position(8, 513); }), "width 513; 1 to 512"));
-  CHECK(says(rejection([] { (void)earth_relative_position(2, 0, 12); }), "latitudes 0"));
-  CHECK(says(rejection([] { (void)earth_relative_position(8, 64, 64); }),
+  CHECK(config_rejection([] { (void)low_rank(0); }) == "low_rank has rank 0; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)low_rank(200); }) == "low_rank has rank 200; 1 to 128 are accepted");
+  CHECK(config_rejection([] { (void)squared_distance(0); }) == "squared_distance has dims 0; 1 to 128 are accepted");
+  CHECK(says(config_rejection([] { (void)relative_position(0); }), "relative_position has max_distance 0"));
+  CHECK(says(config_rejection([] { (void)t5_relative_position(2); }), "buckets 2; 4 to 256"));
+  CHECK(
+      says(config_rejection([] { (void)t5_relative_position(33); }), "buckets 33; bidirectional needs an even number"));
+  CHECK(says(config_rejection([] { (void)t5_relative_position(32, 8); }), "max_distance 8; 9 to"));
+  CHECK(says(config_rejection([] { (void)window_relative_position(0, 8); }), "height 0"));
+  CHECK(says(config_rejection([] { (void)window_relative_position(8, 513); }), "width 513; 1 to 512"));
+  CHECK(says(config_rejection([] { (void)earth_relative_position(2, 0, 12); }), "latitudes 0"));
+  CHECK(says(config_rejection([] { (void)earth_relative_position(8, 64, 64); }),
              "earth_relative_position(8, 64, 64) needs a table of 33292288 entries"));
 }
 

@@ -28,11 +28,11 @@ int rank(const Expr& expr) {
 }
 
 /// Numbers for x, y and the head scalars a and b, and their places in the reference evaluator.
-class Sample {
+class SampledNumbers {
  public:
   static constexpr std::int64_t kTokens = 12;
 
-  explicit Sample(unsigned seed) {
+  explicit SampledNumbers(unsigned seed) {
     std::mt19937 random(seed);
     std::uniform_real_distribution<float> uniform(-1.5F, 1.5F);
     for (auto* numbers : {&x_, &y_, &a_, &b_})
@@ -66,8 +66,8 @@ Expr sum_of(const Separation& separation) {
 }
 
 /// Rank of the values once what depends on the query or the key alone is taken out, as differences to row and column 0.
-int numeric_rank(const Expr& expr, const Sample& sample) {
-  constexpr auto kSize = static_cast<std::size_t>(Sample::kTokens) - 1;
+int numeric_rank(const Expr& expr, const SampledNumbers& sample) {
+  constexpr auto kSize = static_cast<std::size_t>(SampledNumbers::kTokens) - 1;
   std::vector<std::vector<double>> matrix(kSize + 1, std::vector<double>(kSize + 1));
   double largest = 0;  // to which differences are exact
   for (std::size_t i = 0; i <= kSize; ++i)
@@ -240,7 +240,7 @@ TEST_CASE("random polynomials equal their separated form, whose rank is that of 
     const auto separation = separate(expr);
     if (!separation) continue;
     ++separated;
-    const Sample sample(n);
+    const SampledNumbers sample(n);
     const Expr sum = sum_of(*separation);
     double largest = 1;
     for (int i = 0; i < 3; ++i)

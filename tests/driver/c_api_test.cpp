@@ -12,19 +12,17 @@
 #include "flashbias/flashbias.h"
 #include "flashbias/jit.hpp"
 #include "tests/driver/fake_driver.hpp"
+#include "tests/driver/launch_operands.hpp"
 
 using namespace flashbias;
 using namespace flashbias::testing;
 
 namespace {
 
-constexpr std::int64_t B = 2, Nq = 100, Nk = 70, H = 8, Hk = 4, D = 80;
 constexpr DLDataType kHalf{.code = kDLFloat, .bits = 16, .lanes = 1};
 constexpr DLDataType kFloat{.code = kDLFloat, .bits = 32, .lanes = 1};
 const char* const kConfig =
     "direction=backward head_dim=80 causal=true arch=sm_90a gradients=q,slopes bias=\"alibi()\"";
-
-void* address(std::uintptr_t value) { return reinterpret_cast<void*>(value); }
 
 /// A packed tensor somewhere on the Hopper.
 struct Tensor {

@@ -43,7 +43,7 @@ class UnusableCache {
   std::filesystem::path directory_ = cache_directory();
 };
 
-int count(const std::string& text, const std::string& word) {
+int occurrences(const std::string& text, const std::string& word) {
   int found = 0;
   for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
   return found;
@@ -158,6 +158,6 @@ TEST_CASE("an unusable cache costs one warning a process, and no kernel") {
   const CapturedStderr errors;
   CHECK(jit::get({.head_dim = 64}).resources().registers > 0);
   CHECK(jit::get({.head_dim = 72}).resources().registers > 0);
-  CHECK(count(errors.text(), "flashbias: warning: ") == 1);
+  CHECK(occurrences(errors.text(), "flashbias: warning: ") == 1);
   CHECK(says(errors.text(), cache_directory().string()));
 }

@@ -25,17 +25,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const AttentionConfig kConfig{.head_dim = 16, .bias = bias::alibi(), .causal = true, .arch = Arch{90}};
+const AttentionConfig kAlibi{.head_dim = 16, .bias = bias::alibi(), .causal = true, .arch = Arch{90}};
 const AttentionConfig kOther{.head_dim = 24, .bias = bias::alibi(), .causal = true, .arch = Arch{90}};
 
-/// A directory with a cache that holds kConfig's kernel, and a pack of it.
+/// A directory with a cache that holds kAlibi's kernel, and a pack of it.
 struct Deployment {
   TemporaryDirectory home;
   fs::path cache = home.path() / "cache";
   fs::path pack = home.path() / "kernels.fbpack";
 
   Deployment() {
-    const auto compiled = jit::KernelCache({.cache_dir = cache}).get_cubin(kConfig);
+    const auto compiled = jit::KernelCache({.cache_dir = cache}).get_cubin(kAlibi);
     cache::PackWriter writer;
     writer.add(*cache::DiskStore(cache).load(compiled.key, /*with_source=*/true));
     writer.write(pack);
@@ -58,12 +58,12 @@ TEST_CASE("a kernel is looked for in memory, in packs, on disk, and then compile
   const fs::path empty = deployed.home.path() / "empty";
   Observed observed;
   jit::KernelCache kernels(observed.options({.packs = {deployed.pack}, .cache_dir = empty}));
-  CHECK(kernels.get(kConfig).key().size() == 64);
-  CHECK(&kernels.get(kConfig).plan() == &kernels.get(kConfig).plan());
+  CHECK(kernels.get(kAlibi).key().size() == 64);
+  CHECK(&kernels.get(kAlibi).plan() == &kernels.get(kAlibi).plan());
   REQUIRE(observed.lookups.size() == 1);
   CHECK(observed.lookups[0].origin == jit::Origin::pack);
   CHECK(observed.lookups[0].found_in == deployed.pack);
-  CHECK(observed.lookups[0].config == to_string(plan(kConfig).config));
+  CHECK(observed.lookups[0].config == to_string(plan(kAlibi).config));
   CHECK_FALSE(fs::exists(empty));
 
   (void)kernels.get(kOther);
@@ -88,7 +88,7 @@ TEST_CASE("a kernel is looked for in memory, in packs, on disk, and then compile
 
   jit::KernelCache later(observed.options({.cache_dir = empty}));
   CHECK(later.find(kOther).origin == jit::Origin::disk);
-  CHECK(later.find(kConfig).origin == jit::Origin::compiled);
+  CHECK(later.find(kAlibi).origin == jit::Origin::compiled);
   CHECK(later.counters().disk_hits == 0);
   (void)later.get(kOther);
   CHECK(observed.lookups.back().origin == jit::Origin::disk);
@@ -99,12 +99,12 @@ TEST_CASE("a kernel is looked for in memory, in packs, on disk, and then compile
 TEST_CASE("memory hits of all threads are counted") {
   const Deployment deployed;
   jit::KernelCache kernels({.packs = {deployed.pack}, .compile = jit::Compile::never});
-  (void)kernels.get(kConfig);
+  (void)kernels.get(kAlibi);
   {
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
-        for (int call = 0; call < 1000; ++call) (void)kernels.get(kConfig);
+        for (int call = 0; call < 1000; ++call) (void)kernels.get(kAlibi);
       });
     }
   }
@@ -130,7 +130,7 @@ TEST_CASE("where nothing is compiled, a miss names the config, where it was look
 TEST_CASE("a cache directory, too, serves where nothing is compiled") {
   const Deployment deployed;
   jit::KernelCache kernels({.compile = jit::Compile::never, .cache_dir = deployed.cache});
-  CHECK(kernels.get(kConfig).resources().registers > 0);
+  CHECK(kernels.get(kAlibi).resources().registers > 0);
   CHECK(kernels.counters().disk_hits == 1);
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("a kernel from the source of another version is not served, and the mi
   const Deployment deployed;
   // The same config, as another version of the generator would have written it.
   auto entry = *cache::DiskStore(deployed.cache)
-                    .load(jit::KernelCache({.cache_dir = deployed.cache}).find(kConfig).key,
+                    .load(jit::KernelCache({.cache_dir = deployed.cache}).find(kAlibi).key,
                           /*with_source=*/true);
   entry.source += "// written otherwise\n";
   entry.manifest.flashbias_version = "0.0.9";
@@ -155,7 +155,7 @@ TEST_CASE("a kernel from the source of another version is not served, and the mi
   writer.write(other_pack);
 
   jit::KernelCache never({.packs = {other_pack}, .compile = jit::Compile::never, .cache_dir = other_cache});
-  const auto message = message_of(ErrorCode::not_precompiled, [&] { (void)never.get(kConfig); });
+  const auto message = message_of(ErrorCode::not_precompiled, [&] { (void)never.get(kAlibi); });
   CHECK(says(message, other_pack.string() + ": version: it has this config from another version of the source, by "
                                             "flashbias 0.0.9"));
   CHECK(
@@ -164,7 +164,7 @@ TEST_CASE("a kernel from the source of another version is not served, and the mi
 
   Observed observed;
   jit::KernelCache kernels(observed.options({.packs = {other_pack}, .cache_dir = other_cache}));
-  (void)kernels.get(kConfig);
+  (void)kernels.get(kAlibi);
   CHECK(observed.lookups.at(0).origin == jit::Origin::compiled);
   CHECK(kernels.counters().missed_version == 2);
 }
@@ -172,7 +172,7 @@ TEST_CASE("a kernel from the source of another version is not served, and the mi
 TEST_CASE("a kernel of another compiler is a miss that names it") {
   const Deployment deployed;
   auto entry = *cache::DiskStore(deployed.cache)
-                    .load(jit::KernelCache({.cache_dir = deployed.cache}).find(kConfig).key,
+                    .load(jit::KernelCache({.cache_dir = deployed.cache}).find(kAlibi).key,
                           /*with_source=*/true);
   entry.manifest.compiler_version = "12.0+other";
   entry.key = cache::make_key({.source = entry.source,
@@ -181,7 +181,7 @@ TEST_CASE("a kernel of another compiler is a miss that names it") {
                                .compiler_version = entry.manifest.compiler_version});
   const fs::path other = deployed.home.path() / "other";
   cache::DiskStore(other).publish(entry);
-  const auto lookup = jit::KernelCache({.cache_dir = other}).find(kConfig);
+  const auto lookup = jit::KernelCache({.cache_dir = other}).find(kAlibi);
   REQUIRE(lookup.missed.size() == 1);
   CHECK(lookup.missed[0].miss.reason == cache::MissReason::version);
   CHECK(lookup.missed[0].miss.detail == "it was compiled by NVRTC 12.0+other");
@@ -195,17 +195,17 @@ TEST_CASE("a bad kernel in a pack is told, and another is compiled") {
   std::ofstream(deployed.pack, std::ios::binary) << bytes;
   REQUIRE(chmod(deployed.pack.c_str(), 0444) == 0);
   jit::KernelCache never({.packs = {deployed.pack}, .compile = jit::Compile::never, .log = jit::Log::nothing});
-  CHECK(says(message_of(ErrorCode::not_precompiled, [&] { (void)never.get(kConfig); }), ": corrupt: its cubin"));
+  CHECK(says(message_of(ErrorCode::not_precompiled, [&] { (void)never.get(kAlibi); }), ": corrupt: its cubin"));
   const CapturedStderr errors;
   jit::KernelCache kernels({.packs = {deployed.pack}, .cache_dir = deployed.home.path() / "new"});
-  (void)kernels.get(kConfig);
+  (void)kernels.get(kAlibi);
   CHECK(kernels.counters().missed_corrupt == 1);
   CHECK(kernels.counters().compiles == 1);
   CHECK(says(errors.text(), "flashbias: warning: a kernel in " + deployed.pack.string() + " is bad (its cubin"));
 }
 
 TEST_CASE("a bad kernel on disk is told in one warning, set aside, and compiled anew") {
-  AttentionConfig for_ampere = kConfig;
+  AttentionConfig for_ampere = kAlibi;
   for_ampere.arch = Arch{80};
   const Deployment other;
   const auto foreign = jit::KernelCache({.cache_dir = other.cache}).get_cubin(for_ampere).cubin.image;
@@ -232,13 +232,13 @@ TEST_CASE("a bad kernel on disk is told in one warning, set aside, and compiled 
       [&](const fs::path& entry, const std::string&) { write_described(entry, cubin_for_ampere); }};
   for (const auto& damage : damages) {
     const Deployment deployed;
-    const std::string key = jit::KernelCache({.cache_dir = deployed.cache}).find(kConfig).key;
+    const std::string key = jit::KernelCache({.cache_dir = deployed.cache}).find(kAlibi).key;
     const std::string good = file_text(deployed.cache / key / "kernel.cubin");
     damage(deployed.cache / key, good);
 
     const CapturedStderr errors;
     jit::KernelCache kernels({.cache_dir = deployed.cache});
-    (void)kernels.get(kConfig);
+    (void)kernels.get(kAlibi);
     CHECK(kernels.counters().missed_corrupt == 1);
     CHECK(kernels.counters().compiles == 1);
     const std::string warning = errors.text();
@@ -246,7 +246,7 @@ TEST_CASE("a bad kernel on disk is told in one warning, set aside, and compiled 
     CHECK(std::ranges::count(warning, '\n') == 1);
     CHECK(file_text(deployed.cache / key / "kernel.cubin") == good);
     jit::KernelCache later({.cache_dir = deployed.cache});
-    (void)later.get(kConfig);
+    (void)later.get(kAlibi);
     CHECK(later.counters().disk_hits == 1);
   }
 }
@@ -261,12 +261,12 @@ TEST_CASE("a line is logged for a miss, and on demand for a hit") {
   const TemporaryDirectory home;
   const auto logged = [&](jit::Log level) {
     const CapturedStderr errors;
-    (void)jit::KernelCache({.cache_dir = home.path() / "cache", .log = level}).get_cubin(kConfig);
+    (void)jit::KernelCache({.cache_dir = home.path() / "cache", .log = level}).get_cubin(kAlibi);
     return errors.text();
   };
   const std::string miss = logged(jit::Log::misses);
   CHECK(miss.starts_with("flashbias: compiled in "));
-  CHECK(says(miss, " ms (absent in " + (home.path() / "cache").string() + "): " + to_string(plan(kConfig).config)));
+  CHECK(says(miss, " ms (absent in " + (home.path() / "cache").string() + "): " + to_string(plan(kAlibi).config)));
   CHECK(logged(jit::Log::misses).empty());
   CHECK(logged(jit::Log::all).starts_with("flashbias: found in disk " + (home.path() / "cache").string()));
 }
@@ -278,7 +278,7 @@ TEST_CASE("a kernel is worth more than a line that standard error cannot take") 
   const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
   dup2(full, STDERR_FILENO);
   close(full);
-  CHECK_NOTHROW((void)kernels.get_cubin(kConfig));
+  CHECK_NOTHROW((void)kernels.get_cubin(kAlibi));
 }
 
 TEST_CASE("several GPUs of one process share the kernels of their architecture") {

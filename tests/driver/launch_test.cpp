@@ -11,17 +11,13 @@
 #include "flashbias/jit.hpp"
 #include "tests/driver/allocations.hpp"
 #include "tests/driver/fake_driver.hpp"
+#include "tests/driver/launch_operands.hpp"
 #include "tests/errors.hpp"
 
 using namespace flashbias;
 using namespace flashbias::testing;
 
 namespace {
-
-constexpr std::int64_t B = 2, Nq = 100, Nk = 70, H = 8, Hk = 4, D = 80;
-
-/// Looks like device memory: an aligned address that nobody reads.
-void* address(std::uintptr_t value) { return reinterpret_cast<void*>(value); }
 
 /// A launch of an ALiBi kernel, with the main loop for Hopper unless another architecture is named.
 struct Launch {

@@ -19,10 +19,6 @@ Space space_of(const Opcode& opcode) {
   return Space::generic;
 }
 
-std::size_t size_of_type(std::string_view type) {
-  return std::stoul(std::string(type.substr(type.find_first_of("0123456789")))) / 8;
-}
-
 bool is_signed(std::string_view type) { return type.starts_with('s'); }
 
 Operation load(const Opcode& opcode) {

@@ -26,6 +26,11 @@ bool Opcode::has(std::string_view modifier) const {
   return std::find(modifiers.begin(), modifiers.end(), modifier) != modifiers.end();
 }
 
+std::size_t size_of_type(std::string_view type) {
+  const std::size_t digits = type.find_first_of("0123456789");
+  return digits == std::string_view::npos ? 1 : std::stoul(std::string(type.substr(digits))) / 8;
+}
+
 void choose_operation(Instruction& instruction) {
   const Opcode opcode(instruction.opcode);
   if (opcode.name == "bra") {

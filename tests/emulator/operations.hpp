@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ struct Opcode {
   [[nodiscard]] std::string_view type() const { return modifiers.empty() ? "" : modifiers.back(); }
   [[nodiscard]] bool has(std::string_view modifier) const;
 };
+
+/// In bytes; of a predicate one.
+[[nodiscard]] std::size_t size_of_type(std::string_view type);
 
 /// Sets what the instruction does, by its opcode. Throws Fault for one that is not known.
 void choose_operation(Instruction& instruction);

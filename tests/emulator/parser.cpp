@@ -15,11 +15,6 @@
 namespace flashbias::emulator {
 namespace {
 
-std::size_t size_of_type(std::string_view type) {
-  const std::size_t digits = type.find_first_of("0123456789");
-  return digits == std::string_view::npos ? 1 : std::stoul(std::string(type.substr(digits))) / 8;
-}
-
 /// One pass over the tokens. Braces inside a kernel open scopes: names of an inner one hide those of the outer ones.
 class Parser {
  public:

@@ -9,7 +9,7 @@ namespace flashbias::emulator {
 namespace {
 
 constexpr int kStepsInARow = 2000;
-constexpr Word kPoison = 0xffff'ffff'ffff'ffff;  // a NaN of every type
+constexpr Word kPoisonedWord = 0xffff'ffff'ffff'ffff;  // a NaN of every type
 
 Mask first_lanes(unsigned count) { return count >= kLanes ? ~Mask{0} : (Mask{1} << count) - 1; }
 
@@ -18,7 +18,7 @@ Mask first_lanes(unsigned count) { return count >= kLanes ? ~Mask{0} : (Mask{1} 
 Warp::Warp(ThreadBlock& block, unsigned index, unsigned threads) : block_(&block), index_(index) {
   const Kernel& kernel = *block.launch().kernel;
   Lanes poison{};
-  poison.fill(kPoison);
+  poison.fill(kPoisonedWord);
   registers_.assign(kernel.registers, poison);
   local_.assign(kLanes, std::vector<std::byte>(kernel.local_bytes, std::byte{0xff}));
   paths_ = {{.at = 0, .lanes = first_lanes(threads - index * kLanes)}};

@@ -7,10 +7,10 @@
 #include <random>
 
 #include "tests/errors.hpp"
-#include "tests/host_tensor.hpp"
+#include "tests/filled_tensor.hpp"
 
 using namespace flashbias;
-using testing::HostTensor;
+using testing::FilledTensor;
 using testing::message_of;
 using testing::says;
 
@@ -216,7 +216,7 @@ TEST_CASE("decompose: without row means the error is no larger at any rank, and 
 }
 
 TEST_CASE("decompose: bias matrices are read from tensors of any strides") {
-  const HostTensor tensor(DType::bf16, {2, 2, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  const FilledTensor tensor(DType::bf16, {2, 2, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   const BiasMatrices three = bias_matrices(tensor);
   CHECK(three.heads == 2);
   CHECK(three.values == std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
@@ -225,13 +225,13 @@ TEST_CASE("decompose: bias matrices are read from tensors of any strides") {
   std::swap(transposed.strides[1], transposed.strides[2]);
   CHECK(bias_matrices(transposed).q_length == 3);
   CHECK(bias_matrices(transposed).values == std::vector<double>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11});
-  const HostTensor matrix(DType::f32, {1, 2}, {5, 6});
+  const FilledTensor matrix(DType::f32, {1, 2}, {5, 6});
   CHECK(bias_matrices(matrix).heads == 1);
 
   const auto refused = [](const TensorView& view) {
     return message_of(ErrorCode::invalid_argument, [&] { (void)bias_matrices(view); });
   };
-  const HostTensor vector(DType::f32, {4}, {1, 2, 3, 4});
+  const FilledTensor vector(DType::f32, {4}, {1, 2, 3, 4});
   CHECK(says(refused(vector), "it must have 2 dimensions, [Nq, Nk], or 3, [heads, Nq, Nk]"));
   CHECK(says(refused(TensorView::contiguous(nullptr, DType::f32, {0, 4}, -1)), "0 queries and 4 keys has nothing"));
   CHECK(says(refused(TensorView::contiguous(nullptr, DType::f32, {9, 1 << 12, 1 << 12}, -1)),
@@ -241,7 +241,7 @@ TEST_CASE("decompose: bias matrices are read from tensors of any strides") {
 TEST_CASE("decompose: an expression is tabulated head by head") {
   std::vector<double> numbers(2 * 15);
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i);
-  const HostTensor table(DType::f32, {2, 15}, numbers);
+  const FilledTensor table(DType::f32, {2, 15}, numbers);
   const reference::Inputs inputs{{"relative_bias", table}};
   const Expr window = bias::window_relative_position(2, 3);
   const BiasMatrices matrices = tabulate(window, inputs, 6, 6);
@@ -262,7 +262,7 @@ TEST_CASE("decompose: an expression is tabulated head by head") {
   CHECK(says(refused(window, {}), "bias input 'relative_bias' is missing"));
   CHECK(says(refused(bias::batch() + 1, {}), "`batch() + 1` (integer) cannot be tabulated"));
   CHECK(says(refused(bias::q_index() < 1, {}), "(boolean) cannot be tabulated"));
-  const HostTensor batched(DType::f32, {2, 1}, {1, 2});
+  const FilledTensor batched(DType::f32, {2, 1}, {1, 2});
   CHECK(says(refused(bias::head_scalar("slopes"), {{"slopes", batched}}), "its batch dimension must be 1"));
 }
 

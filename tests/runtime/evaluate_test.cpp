@@ -6,13 +6,13 @@
 #include "flashbias/bias.hpp"
 #include "flashbias/reference.hpp"
 #include "tests/errors.hpp"
-#include "tests/host_tensor.hpp"
+#include "tests/filled_tensor.hpp"
 
 using namespace flashbias;
 using reference::evaluate;
 using reference::Inputs;
 using reference::Point;
-using testing::HostTensor;
+using testing::FilledTensor;
 using testing::message_of;
 using testing::says;
 
@@ -70,14 +70,14 @@ TEST_CASE("conditions select") {
 }
 
 TEST_CASE("inputs are read where the score is") {
-  const HostTensor slopes(DType::f32, {4}, {1, 2, 4, 8});
-  const HostTensor q_positions(DType::f32, {1, 6, 1, 2}, {0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0});
+  const FilledTensor slopes(DType::f32, {4}, {1, 2, 4, 8});
+  const FilledTensor q_positions(DType::f32, {1, 6, 1, 2}, {0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0});
   std::vector<double> numbers(2 * 8);
   numbers[8 + 5] = 7;
-  const HostTensor mask(DType::u8, {2, 8}, numbers);
+  const FilledTensor mask(DType::u8, {2, 8}, numbers);
   std::vector<double> scores(6 * 8);
   scores[3 * 8 + 5] = -0.5;
-  const HostTensor dense(DType::bf16, {6, 8}, scores);
+  const FilledTensor dense(DType::bf16, {6, 8}, scores);
   const Inputs inputs{{"slopes", slopes}, {"x", q_positions}, {"mask", mask}, {"bias", dense}};
 
   CHECK(value(bias::head_scalar("slopes"), inputs) == 4);
@@ -90,7 +90,7 @@ TEST_CASE("inputs are read where the score is") {
 }
 
 TEST_CASE("a table is looked up a head, its index clamped") {
-  const HostTensor table(DType::f32, {3, 2}, {10, 11, 20, 21, 30, 31});
+  const FilledTensor table(DType::f32, {3, 2}, {10, 11, 20, 21, 30, 31});
   const Inputs inputs{{"t", table}};
   CHECK(value(bias::table("t", 2, bias::kv_index() - 5), inputs) == 30);
   CHECK(value(bias::table("t", 2, bias::kv_index()), inputs) == 31);
@@ -98,11 +98,11 @@ TEST_CASE("a table is looked up a head, its index clamped") {
 }
 
 TEST_CASE("named biases mean what they say") {
-  const HostTensor slopes(DType::f32, {4}, {1, 2, 0.25, 8});
+  const FilledTensor slopes(DType::f32, {4}, {1, 2, 0.25, 8});
   CHECK(evaluate(bias::alibi(), {.head = 2, .q_index = 1, .kv_index = 7, .q_length = 8, .kv_length = 8},
                  {{"slopes", slopes}}) == -1.5);
 
-  const HostTensor clipped(DType::f32, {5}, {-2, -1, 0, 1, 2});
+  const FilledTensor clipped(DType::f32, {5}, {-2, -1, 0, 1, 2});
   const Inputs relative{{"relative_bias", clipped}};
   const auto distance = [&](std::int64_t i, std::int64_t j) {
     return evaluate(bias::relative_position(2), {.q_index = i, .kv_index = j, .q_length = 9, .kv_length = 9}, relative);
@@ -112,17 +112,17 @@ TEST_CASE("named biases mean what they say") {
   CHECK(distance(4, 8) == 2);
   CHECK(distance(4, 1) == -2);
 
-  const HostTensor q(DType::f32, {1, 2, 1, 3}, {0, 0, 0, 1, 2, 3});
-  const HostTensor k(DType::f32, {1, 1, 1, 3}, {0, 0, 1});
-  const HostTensor weight(DType::f32, {1}, {0.5});
+  const FilledTensor q(DType::f32, {1, 2, 1, 3}, {0, 0, 0, 1, 2, 3});
+  const FilledTensor k(DType::f32, {1, 1, 1, 3}, {0, 0, 1});
+  const FilledTensor weight(DType::f32, {1}, {0.5});
   CHECK(evaluate(bias::squared_distance(3), {.q_index = 1, .q_length = 2},
                  {{"q_positions", q}, {"k_positions", k}, {"distance_weight", weight}}) == -4.5);
 
-  const HostTensor q_factors(DType::f16, {1, 1, 1, 2}, {1, 2});
-  const HostTensor k_factors(DType::f16, {1, 1, 1, 2}, {3, 4});
+  const FilledTensor q_factors(DType::f16, {1, 1, 1, 2}, {1, 2});
+  const FilledTensor k_factors(DType::f16, {1, 1, 1, 2}, {3, 4});
   CHECK(evaluate(bias::low_rank(2), {}, {{"q_factors", q_factors}, {"k_factors", k_factors}}) == 11);
 
-  const HostTensor mask(DType::u8, {1, 2}, {0, 1});
+  const FilledTensor mask(DType::u8, {1, 2}, {0, 1});
   const Inputs padding{{"key_padding_mask", mask}};
   CHECK(evaluate(bias::key_padding_mask(), {.kv_index = 0, .kv_length = 2}, padding) ==
         -std::numeric_limits<double>::infinity());
@@ -132,7 +132,7 @@ TEST_CASE("named biases mean what they say") {
 TEST_CASE("T5's buckets are those of the published models") {
   std::vector<double> numbers(32);
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i);
-  const HostTensor table(DType::f32, {32}, numbers);
+  const FilledTensor table(DType::f32, {32}, numbers);
   const auto bucket = [&](std::int64_t i, std::int64_t j) {
     return evaluate(bias::t5_relative_position(), {.q_index = i, .kv_index = j, .q_length = 1000, .kv_length = 1000},
                     {{"relative_bias", table}});
@@ -147,7 +147,7 @@ TEST_CASE("T5's buckets are those of the published models") {
 }
 
 TEST_CASE("inputs that are missing or do not hold the point are errors") {
-  const HostTensor slopes(DType::f32, {2}, {1, 2});
+  const FilledTensor slopes(DType::f32, {2}, {1, 2});
   const auto message = [](const Expr& expr, const Point& point, const Inputs& inputs) {
     return message_of(ErrorCode::invalid_argument, [&] { (void)evaluate(expr, point, inputs); });
   };

@@ -5,17 +5,18 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 
 #include "runtime/nvrtc.hpp"
 #include "tests/errors.hpp"
+#include "tests/runtime/variables.hpp"
 #include "tests/temporary_directory.hpp"
 
 using namespace flashbias;
 using namespace flashbias::runtime;
 using testing::message_of;
 using testing::says;
+using testing::variables;
 namespace fs = std::filesystem;
 
 namespace {
@@ -33,14 +34,6 @@ class FileTree {
  private:
   testing::TemporaryDirectory root_;
 };
-
-Variables variables(std::map<std::string, std::string> values) {
-  return [values = std::move(values)](const char* name) -> std::optional<std::string> {
-    const auto found = values.find(name);
-    if (found == values.end()) return std::nullopt;
-    return found->second;
-  };
-}
 
 /// Position of a candidate in the order of trying.
 std::ptrdiff_t position(const std::vector<Candidate>& candidates, const std::string& name) {

@@ -8,23 +8,14 @@
 #include "runtime/byte_size.hpp"
 #include "runtime/environment.hpp"
 #include "tests/errors.hpp"
+#include "tests/runtime/variables.hpp"
 
 using namespace flashbias;
 using runtime::options_from;
 using runtime::parse_byte_size;
 using testing::message_of;
 using testing::says;
-
-namespace {
-
-runtime::Variables variables(const std::map<std::string, std::string>& values) {
-  return [values](const char* name) -> std::optional<std::string> {
-    const auto found = values.find(name);
-    return found == values.end() ? std::nullopt : std::optional(found->second);
-  };
-}
-
-}  // namespace
+using testing::variables;
 
 TEST_CASE("the cache directory follows FLASHBIAS_CACHE_DIR, XDG_CACHE_HOME, HOME") {
   std::map<std::string, std::string> values{

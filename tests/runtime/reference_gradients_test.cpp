@@ -12,13 +12,13 @@
 #include "codegen/inputs.hpp"
 #include "flashbias/reference.hpp"
 #include "tests/errors.hpp"
-#include "tests/host_tensor.hpp"
+#include "tests/filled_tensor.hpp"
 
 using namespace flashbias;
 using namespace flashbias::bias;
 using reference::Array;
 using reference::Gradients;
-using testing::HostTensor;
+using testing::FilledTensor;
 using testing::message_of;
 using testing::says;
 
@@ -27,8 +27,8 @@ namespace {
 using Numbers = std::vector<double>;
 
 /// A contiguous host tensor with the array's numbers.
-HostTensor tensor_of(const Array& array, DType dtype) {
-  HostTensor tensor(dtype, {static_cast<std::int64_t>(array.numbers.size())}, array.numbers);
+FilledTensor tensor_of(const Array& array, DType dtype) {
+  FilledTensor tensor(dtype, {static_cast<std::int64_t>(array.numbers.size())}, array.numbers);
   TensorView& view = tensor.view();
   view.rank = static_cast<int>(array.shape.size());
   std::int64_t stride = 1;
@@ -55,7 +55,7 @@ struct Problem {
   /// Calls action(q, k, v, dout, inputs) with host tensors.
   template <class Action>
   auto with_tensors(Action&& action) const {
-    std::map<std::string, HostTensor> storage;
+    std::map<std::string, FilledTensor> storage;
     reference::Inputs views;
     for (const auto& [name, operand] : inputs) {
       const auto [at, _] = storage.emplace(name, tensor_of(operand.array, operand.dtype));
@@ -375,7 +375,7 @@ TEST_CASE("gradients are the same on every run and for any strides") {
         std::copy_n(number, shape[3], moved.numbers.begin() + ((b * shape[2] + h) * shape[1] + i) * shape[3]);
     }
   }
-  HostTensor dout = tensor_of(moved, DType::f32);
+  FilledTensor dout = tensor_of(moved, DType::f32);
   std::swap(dout.view().shape[1], dout.view().shape[2]);
   std::swap(dout.view().strides[1], dout.view().strides[2]);
   same(problem.with_tensors([&](const TensorView& q, const TensorView& k, const TensorView& v, const TensorView&,
@@ -389,8 +389,8 @@ TEST_CASE("errors of gradients are counted in what 16 bits cost") {
   problem.config.bias = dense(DType::f32);
   problem.inputs["bias"] = {.array = {{1, 2}, {0, 0}}};
   const auto errors_of = [&](Array q, Array bias) {
-    const HostTensor d_q = tensor_of(q, DType::f32);
-    const HostTensor d_bias = tensor_of(bias, DType::f32);
+    const FilledTensor d_q = tensor_of(q, DType::f32);
+    const FilledTensor d_bias = tensor_of(bias, DType::f32);
     return problem.with_tensors([&](const TensorView& tq, const TensorView& tk, const TensorView& tv,
                                     const TensorView& tdout, const reference::Inputs& views) {
       return reference::gradient_errors(problem.config, tq, tk, tv, views, problem.softmax_scale, tdout,

@@ -6,12 +6,12 @@
 #include <limits>
 
 #include "tests/errors.hpp"
-#include "tests/host_tensor.hpp"
+#include "tests/filled_tensor.hpp"
 
 using namespace flashbias;
 using reference::attention;
 using reference::Row;
-using testing::HostTensor;
+using testing::FilledTensor;
 using testing::message_of;
 using testing::says;
 
@@ -32,9 +32,9 @@ std::vector<double> numbers(std::size_t count, std::uint32_t seed) {
 /// Two keys of head_dim 8 whose scores are q . k = {log 1, log 3} up to the bias, values {0, 1} and {4, 5}.
 struct TwoKeys {
   AttentionConfig config{.head_dim = 8, .head_dim_v = 8};
-  HostTensor q{DType::f32, {1, 1, 1, 8}, {1, 0, 0, 0, 0, 0, 0, 0}};
-  HostTensor k{DType::f32, {1, 2, 1, 8}, {0, 0, 0, 0, 0, 0, 0, 0, std::log(3.0), 0, 0, 0, 0, 0, 0, 0}};
-  HostTensor v{DType::f32, {1, 2, 1, 8}, {0, 1, 0, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0}};
+  FilledTensor q{DType::f32, {1, 1, 1, 8}, {1, 0, 0, 0, 0, 0, 0, 0}};
+  FilledTensor k{DType::f32, {1, 2, 1, 8}, {0, 0, 0, 0, 0, 0, 0, 0, std::log(3.0), 0, 0, 0, 0, 0, 0, 0}};
+  FilledTensor v{DType::f32, {1, 2, 1, 8}, {0, 1, 0, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0}};
 
   Row solve(const reference::Inputs& inputs = {}) {
     std::vector<Row> rows(1);
@@ -53,7 +53,7 @@ TEST_CASE("attention is the mean of the values weighted by the softmax of the sc
 }
 
 TEST_CASE("the bias is added to the scores") {
-  const HostTensor dense(DType::f32, {1, 2}, {std::log(6.0), 0});
+  const FilledTensor dense(DType::f32, {1, 2}, {std::log(6.0), 0});
   TwoKeys problem;
   problem.config.bias = bias::dense(DType::f32);
   const Row row = problem.solve({{"bias", dense}});
@@ -68,9 +68,9 @@ TEST_CASE("the bias is added to the scores") {
 TEST_CASE("hidden keys do not count; a row without keys is zero") {
   TwoKeys problem;
   problem.config.bias = bias::key_padding_mask();
-  const HostTensor second_only(DType::u8, {1, 2}, {0, 1});
+  const FilledTensor second_only(DType::u8, {1, 2}, {0, 1});
   CHECK(problem.solve({{"key_padding_mask", second_only}}).out[0] == 4);
-  const HostTensor none(DType::u8, {1, 2}, {0, 0});
+  const FilledTensor none(DType::u8, {1, 2}, {0, 0});
   const Row masked = problem.solve({{"key_padding_mask", none}});
   CHECK(masked.out == std::vector<double>(8));
   CHECK(masked.log_sum_exp == -kInfinity);
@@ -95,11 +95,11 @@ TEST_CASE("NaN and infinity spread as in arithmetic") {
 TEST_CASE("the causal mask is aligned to the bottom right") {
   // With equal scores each output is the mean index of the keys seen.
   const auto outputs = [](std::int64_t q_length, std::int64_t kv_length) {
-    const HostTensor q(DType::f16, {1, q_length, 1, 8}, std::vector<double>(static_cast<std::size_t>(q_length) * 8));
+    const FilledTensor q(DType::f16, {1, q_length, 1, 8}, std::vector<double>(static_cast<std::size_t>(q_length) * 8));
     std::vector<double> values(static_cast<std::size_t>(kv_length) * 8);
     for (std::size_t j = 0; j < values.size(); j += 8) values[j] = static_cast<double>(j / 8);
-    const HostTensor k(DType::f16, {1, kv_length, 1, 8}, std::vector<double>(values.size()));
-    const HostTensor v(DType::f16, {1, kv_length, 1, 8}, values);
+    const FilledTensor k(DType::f16, {1, kv_length, 1, 8}, std::vector<double>(values.size()));
+    const FilledTensor v(DType::f16, {1, kv_length, 1, 8}, values);
     std::vector<Row> rows(static_cast<std::size_t>(q_length));
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i].q_index = static_cast<std::int64_t>(i);
     attention({.head_dim = 8, .causal = true}, q, k, v, {}, 1.0, rows, 2);
@@ -114,12 +114,12 @@ TEST_CASE("the causal mask is aligned to the bottom right") {
 
 TEST_CASE("any strides, grouped heads and every thread count give the same rows") {
   constexpr std::int64_t B = 2, Nq = 5, Nk = 9, H = 6, Hk = 2, D = 8, Dv = 16;
-  const HostTensor q(DType::bf16, {B, Nq, H, D}, numbers(B * Nq * H * D, 1));
-  const HostTensor k(DType::bf16, {B, Nk, Hk, D}, numbers(B * Nk * Hk * D, 2));
-  HostTensor v(DType::bf16, {B, Hk, Nk, Dv}, numbers(B * Nk * Hk * Dv, 3));
+  const FilledTensor q(DType::bf16, {B, Nq, H, D}, numbers(B * Nq * H * D, 1));
+  const FilledTensor k(DType::bf16, {B, Nk, Hk, D}, numbers(B * Nk * Hk * D, 2));
+  FilledTensor v(DType::bf16, {B, Hk, Nk, Dv}, numbers(B * Nk * Hk * Dv, 3));
   v.view().shape = {B, Nk, Hk, Dv};  // heads outside tokens
   std::swap(v.view().strides[1], v.view().strides[2]);
-  const HostTensor slopes(DType::f32, {H}, {0.5, 0.25, 0.125, 1, 2, 4});
+  const FilledTensor slopes(DType::f32, {H}, {0.5, 0.25, 0.125, 1, 2, 4});
   const AttentionConfig config{.dtype = DType::bf16, .head_dim = D, .head_dim_v = Dv, .bias = bias::alibi()};
 
   std::vector<Row> rows;
@@ -181,7 +181,6 @@ TEST_CASE("errors are compared with those of rounding") {
     return reference::compare(std::vector<Row>{{.out = right}}, actual, DType::f16).ratio();
   };
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   CHECK(ratio_of({0, 0}, {0, 0}) == 0);
   CHECK(ratio_of({1, 2}, {1, 2}) == 0);
   CHECK(ratio_of({0, 0}, {0, 1e-3}) == kInfinity);

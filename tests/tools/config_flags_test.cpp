@@ -27,7 +27,7 @@ struct Accepted {
   Expr bias;
 };
 
-struct Rejected {
+struct RejectedFlags {
   const char* flags;
   const char* message;
 };
@@ -77,7 +77,7 @@ TEST_CASE("command: gradients are asked for by name, of all by default") {
 }
 
 TEST_CASE("command: flags that do not make a config are errors that name the flag and the remedy") {
-  const Rejected cases[] = {
+  const RejectedFlags cases[] = {
       {"--arch sm_80 --bias aliby", "did you mean \"alibi\""},
       {"--arch sm_80 --bias alibi --rank 8", "--rank does not apply to --bias alibi; it belongs to low-rank"},
       {"--arch sm_80 --bias low-rank", "--bias low-rank needs --rank"},

@@ -22,7 +22,7 @@ std::string error_of(const std::string& text, const char* file = "m.json") {
   return "no error";
 }
 
-struct Rejected {
+struct RejectedManifest {
   std::string text;
   const char* message;
 };
@@ -45,7 +45,7 @@ TEST_CASE("manifest: entries with their shapes") {
 }
 
 TEST_CASE("manifest: errors name the file, the line and the remedy") {
-  const Rejected cases[] = {
+  const RejectedManifest cases[] = {
       {"{\n  \"kernels\": [\n    {\"name\" \"a\"}\n  ]\n}", "m.json:3:"},
       {"", "m.json:1:1: "},
       {"[]", "m.json: manifest: expected an object"},
@@ -106,7 +106,7 @@ TEST_CASE("manifest: a list of gradients names them, and multiplies nothing") {
 }
 
 TEST_CASE("manifest: gradients that are no names, or of nothing, are errors") {
-  const Rejected cases[] = {
+  const RejectedManifest cases[] = {
       {R"("direction": "backward", "gradients": ["q", 7])", R"(expected a list of names, got ["q",7])"},
       {R"("direction": "backward", "gradients": [["q"]])", R"(expected a list of names, got [["q"]])"},
       {R"("direction": "backward", "gradients": [])", "gradients is an empty list"},
@@ -163,7 +163,7 @@ TEST_CASE("manifest: errors in TOML and in products name the place, too") {
   CHECK(error_of("\xef\xbb\xbb\x10", "m.toml").starts_with("m.toml:1:1: "));
   CHECK(error_of("name = é", "m.toml").starts_with("m.toml:1:"));
   CHECK(error_of("[[kernels]]\nname = 1979-05-27\n", "m.toml").starts_with("m.toml:2:8: expected a text, number"));
-  const Rejected cases[] = {
+  const RejectedManifest cases[] = {
       {"\"name\": \"a\",\n\"config\": {\"head_dim\": [16, 7]}", "m.json:4: \"a\": config: head_dim is 7"},
       {R"("name": "a", "config": {"head_dmi": 16})", "unknown field 'head_dmi'"},
       {R"("name": "a", "config": {"head_dim": []})", "config: head_dim is an empty list"},

@@ -21,7 +21,7 @@ using flashbias::testing::scratch_path;
 
 namespace {
 
-HostTensor counting_tensor(DType dtype, std::vector<std::int64_t> shape) {
+HostTensor halves_tensor(DType dtype, std::vector<std::int64_t> shape) {
   HostTensor tensor(dtype, std::move(shape));
   for (std::int64_t i = 0; i < tensor.elements(); ++i)
     reference::write_element(tensor.view(), i, static_cast<double>(i) + 0.5);
@@ -29,7 +29,7 @@ HostTensor counting_tensor(DType dtype, std::vector<std::int64_t> shape) {
 }
 
 NamedTensors two_tensors() {
-  return {{"first", counting_tensor(DType::f16, {2, 3})}, {"second", counting_tensor(DType::f32, {4})}};
+  return {{"first", halves_tensor(DType::f16, {2, 3})}, {"second", halves_tensor(DType::f32, {4})}};
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ TEST_CASE("inputs come from arrays, from one of an archive, or from all of it") 
   const auto archive = scratch_path("inputs.npz");
   const auto array = scratch_path("input.npy");
   write_npz(archive, two_tensors());
-  write_npy(array, counting_tensor(DType::f32, {1}));
+  write_npy(array, halves_tensor(DType::f32, {1}));
   CHECK(names_of(read_inputs({archive})) == "first, second");
   CHECK(names_of(read_inputs({"x=" + array, "second=" + archive})) == "second, x");
   CHECK(names_of(read_inputs({})) == "none");

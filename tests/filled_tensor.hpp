@@ -11,20 +11,20 @@
 namespace flashbias::testing {
 
 /// A contiguous tensor in host memory, filled with numbers.
-class HostTensor {
+class FilledTensor {
  public:
-  HostTensor(DType dtype, std::initializer_list<std::int64_t> shape, const std::vector<double>& numbers)
+  FilledTensor(DType dtype, std::initializer_list<std::int64_t> shape, const std::vector<double>& numbers)
       : storage_(numbers.size() * sizeof(std::uint64_t)),
         view_(TensorView::contiguous(storage_.data(), dtype, shape, -1)) {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       reference::write_element(view_, static_cast<std::int64_t>(i), numbers[i]);
     }
   }
-  HostTensor(const HostTensor&) = delete;
-  HostTensor& operator=(const HostTensor&) = delete;
-  HostTensor(HostTensor&&) = default;
-  HostTensor& operator=(HostTensor&&) = default;
-  ~HostTensor() = default;
+  FilledTensor(const FilledTensor&) = delete;
+  FilledTensor& operator=(const FilledTensor&) = delete;
+  FilledTensor(FilledTensor&&) = default;
+  FilledTensor& operator=(FilledTensor&&) = default;
+  ~FilledTensor() = default;
 
   operator const TensorView&() const { return view_; }  // NOLINT(google-explicit-constructor)
   [[nodiscard]] TensorView& view() { return view_; }
