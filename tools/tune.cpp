@@ -3,10 +3,8 @@
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,18 +12,17 @@
 #include "flashbias/error.hpp"
 #include "flashbias/jit.hpp"
 #include "flashbias/tuning.hpp"
-#include "tools/compile_all.hpp"
 #include "tools/config_flags.hpp"
 #include "tools/output.hpp"
-#include "tools/run_attention.hpp"
 #include "tools/shape_flags.hpp"
 #include "tools/standard_streams.hpp"
+#include "tools/tuning_search.hpp"
 #include "tools/verbs.hpp"
 
 namespace flashbias::tools {
 namespace {
 
-struct Options {
+struct TuneOptions {
   ConfigFlags config;
   ShapeFlags shape;
   std::string manifest;
@@ -34,121 +31,6 @@ struct Options {
   bool keep = false;
   bool json = false;
 };
-
-/// A config with its lowering or tile forced, and what came of it.
-struct Candidate {
-  AttentionConfig config;
-  double predicted = 0;     ///< instructions a score of the bias; 0 where the terms left no choice
-  double milliseconds = 0;  ///< 0: not measured
-  double error_ratio = 0;   ///< to that of rounding the exact output
-  bool passed = false;
-  std::string problem;
-};
-
-struct Tuning {
-  std::string name;
-  Shape shape;
-  std::vector<Candidate> candidates;  ///< the planner's own choice first
-
-  [[nodiscard]] const Candidate& best() const {
-    const auto time = [](const Candidate& c) { return c.passed ? c.milliseconds : HUGE_VAL; };
-    return *std::ranges::min_element(candidates, {}, time);
-  }
-  [[nodiscard]] bool is_best(const Candidate& candidate) const { return candidate.passed && &candidate == &best(); }
-};
-
-double predicted_cost(const KernelPlan& plan) {
-  double cost = 0;
-  for (const TermPlan& term : plan.terms)
-    for (const Alternative& alternative : term.alternatives)
-      if (alternative.lowering == term.lowering) cost += alternative.cost;
-  return cost;
-}
-
-Candidate candidate(const AttentionConfig& config) {
-  return {.config = config, .predicted = predicted_cost(plan(config)), .problem = {}};
-}
-
-/// The planner's choice, then every other lowering that some term can take.
-std::vector<Candidate> lowerings_of(const AttentionConfig& config) {
-  const KernelPlan chosen = plan(config);
-  std::vector<Candidate> candidates{candidate(config)};
-  std::vector<Lowering> seen;
-  for (const TermPlan& term : chosen.terms)
-    for (const Alternative& alternative : term.alternatives) {
-      if (alternative.lowering == term.lowering || !alternative.obstacle.empty()) continue;
-      if (std::ranges::find(seen, alternative.lowering) != seen.end()) continue;
-      seen.push_back(alternative.lowering);
-      AttentionConfig forced = config;
-      forced.lowering = alternative.lowering;
-      candidates.push_back(candidate(forced));
-    }
-  return candidates;
-}
-
-/// Other tiles for a config, where they fit.
-std::vector<Candidate> tiles_of(const AttentionConfig& config) {
-  std::vector<Candidate> candidates;
-  for (const int block_q : {64, 128})
-    for (const int block_k : {32, 64, 128})
-      for (const int blocks : {2, 3, 4}) {
-        AttentionConfig forced = config;
-        forced.tile = TileShape{.block_q = block_q,
-                                .block_k = block_k,
-                                .warps = 4,
-                                .blocks_per_multiprocessor = blocks,
-                                .query_in_registers = config.head_dim <= 64};
-        try {
-          candidates.push_back(candidate(forced));
-        } catch (const Error&) {  // NOLINT(bugprone-empty-catch): it does not fit shared memory
-        }
-      }
-  return candidates;
-}
-
-/// What earlier runs kept would be measured in place of the planner's choice.
-jit::Options untuned() {
-  jit::Options options = jit::Options::from_environment();
-  options.tuned = false;
-  return options;
-}
-
-void compile_ahead(const std::vector<Candidate>& candidates, jit::KernelCache& cache) {
-  std::vector<AttentionConfig> configs;
-  for (const Candidate& each : candidates) configs.push_back(each.config);
-  compile_all(configs, cache, 0, [](std::size_t, const CompileOutcome&) {});
-}
-
-void measure(Candidate& candidate, const AttentionProblem& problem, jit::KernelCache& cache) {
-  try {
-    const Kernel kernel = cache.get(candidate.config);
-    const float scale = 1 / std::sqrt(static_cast<float>(candidate.config.head_dim));
-    const AttentionRun run = run_attention(kernel, problem, scale);
-    const AttentionCheck check = check_attention(kernel.plan().config, problem, scale, run);
-    candidate.milliseconds = run.milliseconds;
-    candidate.error_ratio = check.out.ratio();
-    candidate.passed = check.passed();
-    if (!candidate.passed) candidate.problem = "beyond the accepted error";
-  } catch (const Error& error) {
-    candidate.problem = error.what();
-  }
-}
-
-Tuning tune(const std::string& name, const AttentionConfig& config, const Shape& shape, bool lowerings_only,
-            jit::KernelCache& cache) {
-  Tuning tuning{.name = name, .shape = shape, .candidates = lowerings_of(config)};
-  const AttentionProblem problem = random_problem(plan(config), shape, /*seed=*/0);
-  const auto run_all = [&](std::vector<Candidate>& candidates) {
-    compile_ahead(candidates, cache);
-    for (Candidate& each : candidates) measure(each, problem, cache);
-  };
-  run_all(tuning.candidates);
-  if (lowerings_only || !tuning.best().passed) return tuning;
-  std::vector<Candidate> tiles = tiles_of(tuning.best().config);
-  run_all(tiles);
-  tuning.candidates.insert(tuning.candidates.end(), tiles.begin(), tiles.end());
-  return tuning;
-}
 
 std::string lowering_text(const KernelPlan& plan) {
   std::string text;
@@ -162,20 +44,16 @@ std::string tile_text(const Tile& tile) {
       TileShape{tile.block_q, tile.block_k, tile.warps, tile.blocks_per_multiprocessor, tile.query_in_registers});
 }
 
-std::string shape_text(const Shape& shape) {
-  return fmt::format("B={} H={} N={}x{}", shape.batch, shape.heads, shape.seqlen_q, shape.seqlen_k);
-}
-
 void print(const Tuning& tuning) {
   fmt::print("{}, {}\n", tuning.name, shape_text(tuning.shape));
   fmt::print("  {:<24} {:<16} {:>9} {:>9} {:>6}\n", "lowering", "tile", "predicted", "ms", "error");
-  for (const Candidate& each : tuning.candidates) {
+  for (const TuningCandidate& each : tuning.candidates) {
     const KernelPlan plan = flashbias::plan(each.config);
     fmt::print("{} {:<24} {:<16} {:>9.1f} {:>9.4f} {:>6.2f} {}\n", tuning.is_best(each) ? '*' : ' ',
                lowering_text(plan), tile_text(plan.tile), each.predicted, each.milliseconds, each.error_ratio,
                each.problem);
   }
-  const Candidate& chosen = tuning.candidates.front();
+  const TuningCandidate& chosen = tuning.candidates.front();
   if (!chosen.passed) {
     fmt::print("  the planner's choice, the first row, did not pass\n");
     return;
@@ -186,7 +64,7 @@ void print(const Tuning& tuning) {
 
 nlohmann::ordered_json to_json(const Tuning& tuning) {
   nlohmann::ordered_json json{{"name", tuning.name}, {"shape", shape_text(tuning.shape)}};
-  for (const Candidate& each : tuning.candidates) {
+  for (const TuningCandidate& each : tuning.candidates) {
     const KernelPlan plan = flashbias::plan(each.config);
     auto& row = json["candidates"].emplace_back(nlohmann::ordered_json{{"config", to_string(each.config)},
                                                                        {"lowering", lowering_text(plan)},
@@ -203,7 +81,7 @@ nlohmann::ordered_json to_json(const Tuning& tuning) {
 void keep(const AttentionConfig& config, const Tuning& tuning, const jit::KernelCache& cache) {
   const auto& cache_dir = cache.options().cache_dir;
   if (!cache_dir) throw Error(ErrorCode::cache, "there is no cache directory to keep the winner in");
-  const Candidate& best = tuning.best();
+  const TuningCandidate& best = tuning.best();
   tuning::remember(config,
                    {.lowering = best.config.lowering,
                     .tile = best.config.tile,
@@ -222,7 +100,7 @@ void require_forward(const ManifestEntry& entry) {
 }
 
 /// The kernels of the manifest that have a shape.
-std::vector<ManifestEntry> manifest_entries(const Options& options) {
+std::vector<ManifestEntry> manifest_entries(const TuneOptions& options) {
   for (const CLI::Option* flag : options.of_one_kernel) {
     if (flag->count() == 0) continue;
     throw Error(
@@ -252,7 +130,14 @@ void settle_arch(AttentionConfig& config) {
   config.arch = arch;
 }
 
-void tune_all(const Options& options) {
+/// What earlier runs kept would be measured in place of the planner's choice.
+jit::Options untuned() {
+  jit::Options options = jit::Options::from_environment();
+  options.tuned = false;
+  return options;
+}
+
+void tune_all(const TuneOptions& options) {
   std::vector<ManifestEntry> entries;
   if (options.manifest.empty()) {
     const AttentionConfig config = options.config.config();
@@ -284,7 +169,7 @@ void tune_all(const Options& options) {
 
 void add_tune(CLI::App& app) {
   auto* verb = app.add_subcommand("tune", "Measure the lowerings and tiles that serve a config, on the GPU");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TuneOptions>();
   const auto first = verb->get_options().size();
   options->config.add_to(*verb);
   options->shape.add_to(*verb, "Sizes");
