@@ -232,8 +232,7 @@ LaunchPlan prepare_backward_launch(const KernelPlan& plan, const BackwardArgumen
   steps.add(KernelRole::attention, blocks_of_queries, size, blocks_of_keys);
   if (codegen::adds_to_queries(plan)) {
     const int threads_of_tile = 2 * plan.tile.block_q;  // a warp for 16 queries
-    steps.add(KernelRole::sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile),
-              kRowKernel);
+    steps.add(KernelRole::sums, count_tiles(all_q_tiles, codegen::kRowKernelThreads / threads_of_tile), kRowKernel);
   }
   if (is_hopper)
     launch.parameter_bytes = codegen::kTensorMapBytes * (codegen::kBackwardTensorMaps +
