@@ -6,12 +6,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <span>
 #include <vector>
 
 #include "flashbias/error.hpp"
 #include "flashbias/reference.hpp"
+#include "runtime/shaken_gradients.hpp"
 
 namespace flashbias::reference {
 namespace {
@@ -32,18 +32,6 @@ void for_each_element(const TensorView& tensor, Action action) {
       index.at(d) = 0;
     }
   }
-}
-
-/// dout in f32, each number changed by up to half a unit in the last place of a dtype of 16 bits; the same for a seed.
-std::vector<float> shaken(const TensorView& dout, DType dtype, std::uint64_t seed) {
-  const double half_unit = dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
-  std::mt19937_64 random(seed);
-  std::uniform_real_distribution<> change(-half_unit, half_unit);
-  std::vector<float> numbers;
-  for_each_element(dout, [&](std::int64_t offset) {
-    numbers.push_back(static_cast<float>(read_element(dout, offset) * (1 + change(random))));
-  });
-  return numbers;
 }
 
 const Array& gradient_of(const std::string& name, const Gradients& gradients) {
@@ -68,7 +56,7 @@ std::uint64_t changes_of(const TensorView& dout) {
       std::clamp<std::int64_t>(kNumbers / std::max<std::int64_t>(numbers, 1), 1, kMostChanges));
 }
 
-/// `changed`: the exact gradients of the changed douts.
+/// `changed`: shaken gradients.
 GradientError error_of(const std::string& name, const TensorView& computed, const Array& exact,
                        const std::vector<Gradients>& changed, DType dtype) {
   require_shape_of(exact, name, computed);
@@ -102,12 +90,9 @@ std::vector<GradientError> gradient_errors(const AttentionConfig& config, const 
     if (name != "q" && name != "k" && name != "v") inputs.push_back(name);
   const Gradients exact = gradients(config, q, k, v, bias_inputs, softmax_scale, dout, inputs);
   std::vector<Gradients> others;
-  for (std::uint64_t seed = 0; seed < changes_of(dout); ++seed) {
-    std::vector<float> changed = shaken(dout, config.dtype, seed);
-    const TensorView changed_dout = TensorView::contiguous(
-        changed.data(), DType::f32, {dout.shape[0], dout.shape[1], dout.shape[2], dout.shape[3]}, dout.device);
-    others.push_back(gradients(config, q, k, v, bias_inputs, softmax_scale, changed_dout, inputs));
-  }
+  for (std::uint64_t seed = 0; seed < changes_of(dout); ++seed)
+    others.push_back(shaken_gradients(config, q, k, v, bias_inputs, softmax_scale, dout, inputs,
+                                      {.dtype = config.dtype, .seed = seed}));
 
   std::vector<GradientError> errors;
   for (const auto& [name, gradient] : computed)

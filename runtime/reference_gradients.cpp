@@ -2,11 +2,13 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <random>
 
 #include "flashbias/reference.hpp"
 #include "runtime/input_gradients.hpp"
 #include "runtime/parallel_for.hpp"
 #include "runtime/reference_problem.hpp"
+#include "runtime/shaken_gradients.hpp"
 
 namespace flashbias::reference {
 namespace {
@@ -40,19 +42,39 @@ void add_scaled(std::span<double> to, double factor, std::span<const double> fro
   for (std::size_t c = 0; c < to.size(); ++c) to[c] += factor * from[c];
 }
 
+/// What a row's numbers are multiplied with, one after another.
+class RowShaking {
+ public:
+  RowShaking(const Shaking& shaking, std::int64_t row) : random_(shaking.seed + static_cast<std::uint64_t>(row) * kRows) {
+    const double half_unit = shaking.dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
+    change_ = std::uniform_real_distribution<>(1 - half_unit, 1 + half_unit);
+  }
+  void shake(std::span<double> numbers) {
+    for (double& number : numbers) number *= change_(random_);
+  }
+
+ private:
+  static constexpr std::uint64_t kRows = 0x9e3779b97f4a7c15;  // an odd number: rows of few seeds do not meet
+
+  std::mt19937_64 random_;
+  std::uniform_real_distribution<> change_;
+};
+
 /// Computes the gradients of one query head after the other. Heads that share keys belong to one solver at a time.
 class HeadSolver {
  public:
   HeadSolver(const ReferenceProblem& problem, const TensorView& dout, const InputGradients& inputs,
-             Gradients& gradients)
+             const std::optional<Shaking>& shaking, Gradients& gradients)
       : problem_(problem),
         dout_(dout),
+        shaking_(shaking),
         gradients_(gradients),
         inputs_(inputs),
         scores_of_row_(problem),
         query_(static_cast<std::size_t>(problem.q.shape[3])),
         key_(query_.size()),
         value_(static_cast<std::size_t>(problem.v.shape[3])),
+        out_(value_.size()),
         out_gradient_(value_.size()) {}
 
   void solve(std::int64_t batch, std::int64_t head) {
@@ -75,6 +97,11 @@ class HeadSolver {
     };
     runtime::read_token(problem_.q, batch, q_index, head, query_);
     runtime::read_token(dout_, batch, q_index, head, out_gradient_);
+    std::optional<RowShaking> shaking;
+    if (shaking_) {
+      shaking.emplace(*shaking_, (batch * problem_.sizes.heads + head) * problem_.sizes.q_length + q_index);
+      shaking->shake(out_gradient_);
+    }
     inputs_.set_row({.batch = batch,
                      .head = head,
                      .q_index = q_index,
@@ -85,13 +112,15 @@ class HeadSolver {
     for (const double score : scores) sum += std::exp(score - maximum);
     probabilities_.resize(scores.size());
     probability_gradients_.resize(scores.size());
-    double mean_gradient = 0;
+    std::ranges::fill(out_, 0.0);
     for_each_key([&](std::size_t j, std::int64_t kv_index) {
       runtime::read_token(problem_.v, batch, kv_index, kv_head, value_);
       probabilities_[j] = std::exp(scores[j] - maximum) / sum;
       probability_gradients_[j] = dot(out_gradient_, value_);
-      mean_gradient += probabilities_[j] * probability_gradients_[j];
+      add_scaled(out_, probabilities_[j], value_);
     });
+    if (shaking) shaking->shake(out_);
+    const double mean_gradient = dot(out_gradient_, out_);
     const std::span<double> query_gradient = token_of(gradients_.q, batch, q_index, head);
     for_each_key([&](std::size_t j, std::int64_t kv_index) {
       const double score_gradient = probabilities_[j] * (probability_gradients_[j] - mean_gradient);
@@ -106,22 +135,23 @@ class HeadSolver {
 
   const ReferenceProblem& problem_;
   const TensorView& dout_;
+  const std::optional<Shaking>& shaking_;
   Gradients& gradients_;
   InputGradientSums inputs_;
   runtime::RowScores scores_of_row_;
   std::vector<double> query_;
   std::vector<double> key_;
   std::vector<double> value_;
+  std::vector<double> out_;
   std::vector<double> out_gradient_;
   std::vector<double> probabilities_;
   std::vector<double> probability_gradients_;
 };
 
-}  // namespace
-
-Gradients gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
-                    const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
-                    const std::optional<std::vector<std::string>>& inputs_of_interest) {
+Gradients solve(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
+                const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
+                const std::optional<std::vector<std::string>>& inputs_of_interest,
+                const std::optional<Shaking>& shaking) {
   const ReferenceProblem problem(config, q, k, v, bias_inputs, softmax_scale);
   const runtime::ProblemSizes& sizes = problem.sizes;
   runtime::require_shape("dout", dout, "[B, Nq, H, Dv]", {sizes.batch, sizes.q_length, sizes.heads, v.shape[3]});
@@ -135,7 +165,7 @@ Gradients gradients(const AttentionConfig& config, const TensorView& q, const Te
   const std::int64_t heads_of_kv_head = sizes.heads / sizes.kv_heads;
   std::vector<HeadSolver> solvers;
   for (std::int64_t i = 0; i < std::min(kMostSolvers, kv_heads); ++i)
-    solvers.emplace_back(problem, dout, inputs, gradients);
+    solvers.emplace_back(problem, dout, inputs, shaking, gradients);
   const auto num_solvers = static_cast<std::int64_t>(solvers.size());
   runtime::parallel_for(num_solvers, [&](std::int64_t solver) {
     for (std::int64_t item = solver; item < kv_heads; item += num_solvers) {
@@ -146,6 +176,20 @@ Gradients gradients(const AttentionConfig& config, const TensorView& q, const Te
   });
   for (const HeadSolver& solver : solvers) solver.inputs().add_to(gradients.inputs);
   return gradients;
+}
+
+}  // namespace
+
+Gradients gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
+                    const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
+                    const std::optional<std::vector<std::string>>& inputs_of_interest) {
+  return solve(config, q, k, v, bias_inputs, softmax_scale, dout, inputs_of_interest, std::nullopt);
+}
+
+Gradients shaken_gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k,
+                           const TensorView& v, const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
+                           const std::vector<std::string>& inputs_of_interest, const Shaking& shaking) {
+  return solve(config, q, k, v, bias_inputs, softmax_scale, dout, inputs_of_interest, shaking);
 }
 
 }  // namespace flashbias::reference

@@ -97,13 +97,14 @@ struct ErrorReport {
 struct GradientError {
   std::string name;  ///< q, k, v or an input of the bias
   double error = 0;  ///< ||gradient - exact||
-  /// What 16 bits cost whoever computes it: that of rounding the exact gradient to the dtype of q, or of a change of
-  /// dout that is as small as its rounding, whichever is larger. What is a small rest of large terms suffers from it.
+  /// What 16 bits cost whoever computes it: that of rounding the exact gradient to the dtype of q, or of changes of dout
+  /// and out that are as small as their rounding, whichever is larger. What is a small rest of large terms suffers most:
+  /// gradients of scores near P = 1, sums over them that vanish.
   double inevitable = 0;
   std::int64_t numbers = 0;  ///< of the gradient
   [[nodiscard]] double ratio() const { return inevitable > 0 ? error / inevitable : error; }
-  /// The ratio that is accepted. Probabilities, gradients of scores and the output are rounded to 16 bits on the way,
-  /// and each costs about as much as what is inevitable: 4, and more for few numbers, since their errors vary from
+  /// The ratio that is accepted. Probabilities and gradients of scores are rounded to 16 bits on the way, too, and each
+  /// costs about as much as what is inevitable: 4, and more for few numbers, since their errors vary from
   /// sample to sample (of 48 problems of 5 tokens 6 had ratios above 4, the median being 2).
   [[nodiscard]] double accepted() const {
     return 4 * (1 + 3 / std::sqrt(static_cast<double>(std::max<std::int64_t>(numbers, 1))));

@@ -29,7 +29,7 @@ std::vector<Expr> all_biases() {
       dense(),
       dense(DType::f32) + key_padding_mask(),
       alibi() + t5_relative_position() + low_rank(8) + key_padding_mask(),
-      select(abs(difference) < 100, -sqrt(abs(head_scalar("width") * real(difference))), -infinity()),
+      select(abs(difference) < 100, -sqrt(1.0 + abs(head_scalar("width") * real(difference))), -infinity()),
       log(1.0 + abs(head_scalar("gate")) *
                     dot(query_input("a", 2) - key_input("b", 2), query_input("a", 2) - key_input("b", 2))),
       -head_scalar("gate") *
