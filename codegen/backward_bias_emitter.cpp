@@ -13,17 +13,18 @@
 namespace flashbias::codegen {
 namespace {
 
-std::vector<Expr> derivatives_of(const BackwardProgram& program) {
-  std::vector<Expr> values;
-  for (const InputGradient& gradient : program.gradients) {
-    values.insert(values.end(), gradient.components.begin(), gradient.components.end());
-    for (const TableRead& read : gradient.reads) {
-      values.push_back(read.coefficient);
-      values.push_back(read.index);
-    }
+/// For each gradient its components, then {coefficient, index} of each read of a table.
+std::vector<Expr> derivatives_of(const InputGradient& gradient) {
+  std::vector<Expr> values = gradient.components;
+  for (const TableRead& read : gradient.reads) {
+    values.push_back(read.coefficient);
+    values.push_back(read.index);
   }
   return values;
 }
+
+/// An expression that is constant on diagonals, by kv_index - q_index.
+const CudaScope kDiagonalScope{.q_index = "0", .kv_index = "difference", .pairs_are_read_ahead = false};
 
 std::string terms_text(const char* type, const char* function, const char* comment, const char* index,
                        const std::vector<HoistedValue>& values) {
@@ -41,37 +42,74 @@ std::string terms_text(const char* type, const char* function, const char* comme
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
     : expression_(config.bias),
-      hoisted_(hoist(program.bias, derivatives_of(program))),
+      summed_read_(find_summed_read(program)),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()),
       has_exact_sums_(config.deterministic && !wanted_.empty()) {
+  std::vector<Expr> derivatives;
+  for (std::size_t i = 0; i < program.gradients.size(); ++i) {
+    std::vector<Expr> values = derivatives_of(program.gradients[i]);
+    if (summed_read_ && summed_read_->gradient == i && summed_read_->constant_on_diagonals)
+      values[summed_read_->value + 1] = Expr();
+    derivatives.insert(derivatives.end(), values.begin(), values.end());
+  }
+  hoisted_ = hoist(program.bias, derivatives);
   auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
-    for (std::size_t i = 0; i < gradient.reads.size() && !diagonal_; ++i)
-      if (constant_on_diagonals(gradient.reads[i].index))
-        diagonal_ = {.gradient = gradients_.size(), .value = 2 * i, .index = gradient.reads[i].index};
-    const auto count = static_cast<std::ptrdiff_t>(gradient.components.size() + 2 * gradient.reads.size());
+    const auto count = static_cast<std::ptrdiff_t>(derivatives_of(gradient).size());
     gradients_.push_back({gradient.input, {next, next + count}});
     next += count;
   }
 }
 
+std::optional<BackwardBias::SummedRead> BackwardBias::find_summed_read(const BackwardProgram& program) {
+  std::optional<SummedRead> first;
+  for (std::size_t i = 0; i < program.gradients.size(); ++i) {
+    const std::vector<TableRead>& reads = program.gradients[i].reads;
+    for (std::size_t j = 0; j < reads.size(); ++j) {
+      if (constant_on_diagonals(reads[j].index))
+        return SummedRead{.gradient = i, .value = 2 * j, .constant_on_diagonals = true, .index = reads[j].index};
+      if (!first) first = SummedRead{.gradient = i, .value = 2 * j, .index = {}};
+    }
+  }
+  return first;
+}
+
+int BackwardBias::rows_of_addends() const {
+  if (!summed_read_) return 0;
+  return summed_read_->constant_on_diagonals ? 8 : 16;
+}
+
+int BackwardBias::words_beside_addends() const {
+  return summed_read_ && !summed_read_->constant_on_diagonals ? 16 * query_words() : 0;
+}
+
 std::string BackwardBias::bias() const {
-  const auto function = [](const char* comment, const char* name, const char* parameters, const Expr& expr) {
-    const CudaExpression code = to_cuda(expr, kBackwardScope);
+  const auto function = [](const char* comment, const char* name, const char* parameters, const Expr& expr,
+                           const CudaScope& scope = kBackwardScope) {
+    const CudaExpression code = to_cuda(expr, scope);
     return fmt::format(
         "// {}\n__device__ __forceinline__ float {}(const Parameters& p, const Block& block, const HeadTerms& head, "
         "{}) {{\n{}return {};\n}}\n",
         comment, name, parameters, code.statements, code.value);
   };
-  return fmt::format("constexpr bool kHasKeyBias = {};\nconstexpr bool kHasScoreBias = {};\n\n",
-                     !is_zero(hoisted_.bias.key), !is_zero(hoisted_.bias.score)) +
+  Expr score = hoisted_.bias.score;
+  if (has_diagonal()) {
+    const Expr diagonal = computed_value("diagonal", hoisted_.bias.diagonal);
+    score = is_zero(score) ? diagonal : diagonal + score;
+  }
+  return fmt::format(
+             "constexpr bool kHasKeyBias = {};\nconstexpr bool kHasDiagonalBias = {};\n"
+             "constexpr bool kHasScoreBias = {};\n\n",
+             !is_zero(hoisted_.bias.key), has_diagonal(), !is_zero(score)) +
          function("The bias of a score is what its query adds, ...", "query_bias", "int q_index, int kv_origin",
                   hoisted_.bias.query) +
          function("... what its key adds ...", "key_bias", "int kv_index, int kv_origin", hoisted_.bias.key) +
-         function("... and what both do together.", "score_bias",
-                  "const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index", hoisted_.bias.score) +
+         function("... what the difference of their positions, kv_index - q_index, adds ...", "diagonal_bias",
+                  "int difference", hoisted_.bias.diagonal, kDiagonalScope) +
+         function("... and what is left for the score itself, to which that of its diagonal is added.", "score_bias",
+                  "const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index, float diagonal", score) +
          "\n";
 }
 
@@ -81,7 +119,10 @@ std::string BackwardBias::includes() const {
   };
   std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh") +
                      include_line("ptx.cuh");  // kInfinity
-  if (diagonal_) text += include_line("backward/diagonal_addends.cuh");
+  if (summed_read_)
+    text += summed_read_->constant_on_diagonals
+                ? include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh")
+                : include_line("backward/walked_addends.cuh");
   if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
   if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))
     text += include_line("backward/sum_over_keys.cuh");

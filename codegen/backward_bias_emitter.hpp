@@ -8,6 +8,7 @@
 #include "codegen/backward_program.hpp"
 #include "codegen/cuda_expression.hpp"
 #include "codegen/hoisting.hpp"
+#include "codegen/rewrite.hpp"
 
 namespace flashbias::codegen {
 
@@ -41,7 +42,11 @@ class BackwardBias {
   [[nodiscard]] int key_words() const { return static_cast<int>(hoisted_.key.size()); }
   [[nodiscard]] int hidden_words() const { return sees_a_range_ ? 2 : 1; }
   [[nodiscard]] int table_entries() const;
-  [[nodiscard]] bool sums_up_diagonals() const { return diagonal_.has_value(); }
+  [[nodiscard]] bool has_diagonal() const { return !is_zero(hoisted_.bias.diagonal); }
+  /// 4-byte numbers that a warp lays out in shared memory for each of its columns and 8 more, and beside them, to sum
+  /// up what is added to a table.
+  [[nodiscard]] int rows_of_addends() const;
+  [[nodiscard]] int words_beside_addends() const;
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
@@ -51,12 +56,15 @@ class BackwardBias {
     InputSpec input;
     std::vector<Expr> values;
   };
-  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them.
-  struct DiagonalRead {
+  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them, or else
+  /// the first of all.
+  struct SummedRead {
     std::size_t gradient = 0;
-    std::size_t value = 0;  ///< its coefficient's place among the values of that
-    Expr index;             ///< of q_index and kv_index alone
+    std::size_t value = 0;  ///< its coefficient's place among the values of that, before its index
+    bool constant_on_diagonals = false;
+    Expr index;  ///< where it is: of q_index and kv_index alone
   };
+  [[nodiscard]] static std::optional<SummedRead> find_summed_read(const BackwardProgram& program);
   [[nodiscard]] std::string includes() const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
@@ -69,11 +77,13 @@ class BackwardBias {
   /// What addends of its gradient go to.
   [[nodiscard]] std::string gradient_of(const std::string& input) const;
   [[nodiscard]] bool adds_in_shared_memory(const InputSpec& table) const;
+  [[nodiscard]] std::string add_to_entry(const InputSpec& table, const std::string& entry,
+                                         const std::string& addend) const;
 
   Expr expression_;
-  HoistedScores hoisted_;
+  std::optional<SummedRead> summed_read_;
+  HoistedScores hoisted_;  ///< an index that is constant on diagonals is not among them
   std::vector<Emitted> gradients_;
-  std::optional<DiagonalRead> diagonal_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;
   bool sees_a_range_;  ///< of keys; or else the first so many

@@ -9,31 +9,13 @@
 namespace flashbias::codegen {
 namespace {
 
-/// Tables whose gradients a thread block adds up on its own, before it adds them to those of the others.
-constexpr int kMaxEntriesInSharedMemory = 4096;
-
-std::string parameters_of_score(const char* before, const char* behind) {
-  return fmt::format(
-      "({}, const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& "
-      "key, "
-      "int q_index, int kv_index{})",
-      before, behind);
-}
-
-std::string add_parameters() { return parameters_of_score("float d_bias, float probability", ""); }
-std::string put_parameters() { return parameters_of_score("float d_bias", ", int slot, int column"); }
+constexpr const char* kAddParameters =
+    "(float d_bias, float probability, const Parameters& p, const Block& block, const HeadTerms& head, const "
+    "QueryTerms& row, const KeyTerms& key, int q_index, int kv_index)";
 
 constexpr const char* kNothing =
     "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
     "bool valid) {{}}\n}};\n\n";
-
-/// A statement that uses the value of an expression, with what it needs before it.
-template <class Use>
-std::string with_value(const Expr& expr, const Use& use) {
-  const CudaExpression code = to_cuda(expr, kBackwardScope);
-  const std::string statement = use(code.value);
-  return code.statements.empty() ? statement : fmt::format("{{\n{}{}}}\n", code.statements, statement);
-}
 
 /// What is added up of values that are evaluated together.
 class Addends {
@@ -56,18 +38,6 @@ class Addends {
 };
 
 }  // namespace
-
-int BackwardBias::table_entries() const {
-  int entries = 0;
-  for (const Emitted& gradient : gradients_)
-    if (gradient.input.kind == Op::table && adds_in_shared_memory(gradient.input)) entries += gradient.input.dims;
-  return entries;
-}
-
-/// In whatever order they come.
-bool BackwardBias::adds_in_shared_memory(const InputSpec& table) const {
-  return !has_exact_sums_ && table.dims <= kMaxEntriesInSharedMemory;
-}
 
 std::string BackwardBias::query_gradients() const {
   std::string members;
@@ -94,13 +64,13 @@ std::string BackwardBias::query_gradients() const {
                              "{2}.add(block.batch, block.head, q_index, c, sum);\n}}\n",
                              name, input.dims, gradient_of(name));
   }
-  if (members.empty()) return fmt::format(kNothing, "QueryGradients", add_parameters(), "q_index");
+  if (members.empty()) return fmt::format(kNothing, "QueryGradients", kAddParameters, "q_index");
   return fmt::format(
       "// What is summed up over the keys of a query.\nstruct QueryGradients {{\nfloat excess = 0.0f;\n{}\n"
       "__device__ __forceinline__ void add{} {{\nexcess += d_bias;\n{}}}\n__device__ __forceinline__ void "
       "write(const Parameters& p, const Block& block, int q_index, bool valid) {{\nexcess = sum_of_row(excess);\n"
       "{}}}\n}};\n\n",
-      members, add_parameters(), addends.text(), write);
+      members, kAddParameters, addends.text(), write);
 }
 
 std::string BackwardBias::key_gradients() const {
@@ -119,79 +89,12 @@ std::string BackwardBias::key_gradients() const {
         "if (valid && threadIdx.x % 4 == 0) {2}.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
         input.name, input.dims, gradient_of(input.name));
   }
-  if (members.empty()) return fmt::format(kNothing, "KeyGradients", add_parameters(), "kv_index");
+  if (members.empty()) return fmt::format(kNothing, "KeyGradients", kAddParameters, "kv_index");
   return fmt::format(
       "// What is summed up over the queries of a key.\nstruct KeyGradients {{\n{}\n__device__ __forceinline__ void "
       "add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, const Block& block, int kv_index, "
       "bool valid) {{\n{}}}\n}};\n\n",
-      members, add_parameters(), addends.text(), write);
-}
-
-std::string BackwardBias::score_gradients() const {
-  std::string storage;
-  std::string clear;
-  std::string add;
-  std::string write;
-  std::string put;
-  std::string add_diagonals;
-  for (std::size_t g = 0; g < gradients_.size(); ++g) {
-    const InputSpec& input = gradients_[g].input;
-    const std::vector<Expr>& values = gradients_[g].values;
-    const std::string& name = input.name;
-    if (input.kind == Op::pair_input) {
-      add += with_value(values.front(), [&](const std::string& value) {
-        return fmt::format("{}.add(block.batch, block.head, q_index, kv_index, d_bias * ({}));\n", gradient_of(name),
-                           value);
-      });
-    } else if (input.kind == Op::table) {
-      const bool is_shared = adds_in_shared_memory(input);
-      const auto add_to_entry = [&](const Expr& index, const std::string& addend) {
-        return with_value(index, [&](const std::string& entry) {
-          const std::string clamped = fmt::format("min(max({}, 0), {})", entry, input.dims - 1);
-          return is_shared
-                     ? fmt::format("atomicAdd(&storage.{}_sums[{}], {});\n", name, clamped, addend)
-                     : fmt::format("{}.add(block.batch, block.head, 0, {}, {});\n", gradient_of(name), clamped, addend);
-        });
-      };
-      for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
-        if (diagonal_ && diagonal_->gradient == g && diagonal_->value == i) {
-          put = with_value(values[i], [&](const std::string& value) {
-            return fmt::format("storage.addends.put(slot, column, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);
-          });
-          add_diagonals = add_to_entry(diagonal_->index, "sum");
-          continue;
-        }
-        add += with_value(values[i], [&](const std::string& value) {
-          return add_to_entry(values[i + 1], fmt::format("d_bias * ({})", value));
-        });
-      }
-      if (!is_shared) continue;
-      const std::string each =
-          fmt::format("for (int i = static_cast<int>(threadIdx.x); i < {}; i += kThreads)\n", input.dims);
-      storage += fmt::format("float {}_sums[{}];\n", name, input.dims);
-      clear += fmt::format("{}{}_sums[i] = 0.0f;\n", each, name);
-      write += fmt::format("{0}p.{1}_gradient.add(block.batch, block.head, 0, i, storage.{1}_sums[i]);\n", each, name);
-    }
-  }
-  if (diagonal_) {
-    storage = "DiagonalAddends addends;\n" + storage;
-    add_diagonals = fmt::format(
-        "storage.addends.sum_up([&](int diagonal, float sum) {{\nconst int q_index = q_start + max(-diagonal, 0);\n"
-        "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
-        add_diagonals);
-  }
-  return fmt::format(
-      "// What is added up by entries of tables, and what belongs to each score alone.\n"
-      "struct ScoreGradients {{\nstruct Storage {{\n{}\n__device__ __forceinline__ void clear() {{\n{}}}\n}};\n\n"
-      "Storage& storage;\n\n__device__ explicit ScoreGradients(Storage& shared) : storage(shared) {{}}\n"
-      "__device__ __forceinline__ void add{} {{\n{}}}\n"
-      "// Of all scores of a warp, one after another, what is then added up along diagonals.\n"
-      "__device__ __forceinline__ void put{} {{\n{}}}\n"
-      "__device__ __forceinline__ void add_diagonals(const Parameters& p, const Block& block, int q_start, int "
-      "kv_start) "
-      "{{\n{}}}\n"
-      "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{}}}\n}};\n\n",
-      storage, clear, add_parameters(), add, put_parameters(), put, add_diagonals, write);
+      members, kAddParameters, addends.text(), write);
 }
 
 std::string BackwardBias::emit_round_sums() const {

@@ -54,8 +54,7 @@ class Lowerer {
     causal_ = config_.causal || is_causal(program_.visible);
     program_.bias = split_sides(simple(sum_));
     for (TermPlan& term : program_.terms)
-      if (term.lowering == Lowering::registers && is_zero(split_sides(simple(term.expression)).score))
-        explain_sides(term);
+      if (term.lowering == Lowering::registers) explain_sides(term, split_sides(simple(term.expression)));
     for (const InputSpec& input : gradient_names(config_).inputs)
       if (reads(sum_, input.name)) program_.gradients.push_back(gradient_of(input));
     return std::move(program_);
@@ -84,7 +83,13 @@ class Lowerer {
 
   [[nodiscard]] Expr simple(const Expr& expr) const { return write_out_dots(simplify(expr, causal_)); }
 
-  static void explain_sides(TermPlan& term) {
+  static void explain_sides(TermPlan& term, const BiasSides& sides) {
+    if (!is_zero(sides.score)) return;
+    if (!is_zero(sides.diagonal)) {
+      term.lowering = Lowering::diagonal;
+      term.reason = "one number a diagonal of each tile, read from shared memory for each score";
+      return;
+    }
     term.lowering = Lowering::key_column;
     term.reason = "the key's part is added to its scores, the query's to what is subtracted for the log-sum-exp";
   }

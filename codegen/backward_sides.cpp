@@ -6,6 +6,7 @@
 #include "codegen/addends.hpp"
 #include "codegen/bias_program.hpp"
 #include "codegen/index_algebra.hpp"
+#include "codegen/operation_count.hpp"
 #include "codegen/passes/placement.hpp"
 #include "codegen/rewrite.hpp"
 #include "codegen/simplify.hpp"
@@ -14,6 +15,11 @@ namespace flashbias::codegen {
 namespace {
 
 void add(Expr& sum, const Expr& addend) { sum = is_zero(sum) ? addend : sum + addend; }
+
+bool is_worth_a_diagonal(const Expr& value) {
+  constexpr int kInstructionsOfRead = 4;  // and of what finds the number once a diagonal
+  return constant_on_diagonals(value) && operation_count(value) > kInstructionsOfRead;
+}
 
 }  // namespace
 
@@ -29,6 +35,8 @@ BiasSides split_sides(const Expr& bias) {
     } else if (is_linear_in_keys(value)) {
       add(sides.query, substitute(strip_names(value), Op::kv_index, kv_origin()));
       add(sides.key, simplify(*kv_slope(value), false) * (bias::kv_index() - kv_origin()));
+    } else if (is_worth_a_diagonal(value)) {
+      add(sides.diagonal, value);
     } else {
       add(varies.key_only() ? sides.key : sides.score, value);
     }

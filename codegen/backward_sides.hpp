@@ -4,12 +4,13 @@
 
 namespace flashbias::codegen {
 
-/// A bias as query + key + score, of which the first two are computed less often than once a score. They count keys
-/// from kv_origin(), any key nearby: so that numbers stay small where they matter.
+/// A bias as query + key + diagonal + score, of which the first three are computed less often than once a score. Query
+/// and key count keys from kv_origin(), any key nearby: so that numbers stay small where they matter.
 struct BiasSides {
   Expr query;
   Expr key;
-  Expr score;  ///< what is left for each score
+  Expr diagonal;  ///< constant on diagonals
+  Expr score;     ///< what is left for each score
 };
 
 /// Of a bias that is simplified.

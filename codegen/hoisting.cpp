@@ -105,6 +105,7 @@ HoistedScores hoist(const BiasSides& bias, const std::vector<Expr>& values) {
   Hoister hoister(out);
   out.bias = {.query = hoister.hoist_uniform(bias.query),
               .key = hoister.hoist_uniform(bias.key),
+              .diagonal = hoister.hoist_uniform(bias.diagonal),
               .score = hoister.hoist_all(bias.score)};
   for (const Expr& value : values) out.values.push_back(hoister.hoist_all(value));
   return out;

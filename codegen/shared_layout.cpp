@@ -49,20 +49,22 @@ Layout bias_layout(const Tile& tile, int stages, const BiasProgram& program, Lay
 }
 
 /// What belongs to columns of a backward pass: shifts of queries, keys that they do not see, terms of queries; shifts
-/// and terms of keys.
-void add_columns(Layout& layout, int stages, const Tile& tile, const BackwardBias& bias) {
+/// and terms of keys. And to diagonals, which cross a tile of so many rows.
+void add_columns(Layout& layout, int stages, const Tile& tile, int rows, const BackwardBias& bias) {
   constexpr int kShiftsOfQuery = 2;
   constexpr int kShiftsOfKey = 1;
   for (const int words : {kShiftsOfQuery, bias.hidden_words(), bias.query_words(), kShiftsOfKey, bias.key_words()})
     layout.add(stages * std::max(1, 4 * words * tile.block_q), words > 0 ? 8 : 1);
+  const int diagonals = bias.has_diagonal() ? rows + tile.block_q - 1 : 0;
+  layout.add(stages * std::max(1, 4 * diagonals), diagonals > 0 ? 4 : 1);
 }
 
-/// What thread blocks of a backward pass add up by entries of tables (templates/backward/diagonal_addends.cuh).
+/// What thread blocks of a backward pass add up by entries of tables (templates/backward/diagonal_addends.cuh and
+/// walked_addends.cuh).
 void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& bias) {
-  constexpr int kRowsOfWarp = 16;
-  constexpr int kColumnsBetween = 8;
+  constexpr int kColumnsBeside = 8;
   const int addends =
-      bias.sums_up_diagonals() ? 4 * tile.warps * kRowsOfWarp * (tile.columns_at_once + kColumnsBetween) : 0;
+      4 * tile.warps * (bias.rows_of_addends() * (tile.columns_at_once + kColumnsBeside) + bias.words_beside_addends());
   const int bytes = addends + 4 * bias.table_entries();
   layout.add(addends > 0 ? round_up(bytes, 8) : std::max(1, bytes), addends > 0 ? 8 : bytes > 0 ? 4 : 1);
 }
@@ -172,7 +174,7 @@ int backward_shared_bytes(const AttentionConfig& config, const Tile& tile, const
   for (int stage = 0; stage < tile.stages; ++stage) add_tokens(tile.block_q);
   const int tiles_of_scores = tile.rows_a_warp * tile.warps > tile.block_k ? 2 : 1;
   layout.add(adds_to_queries ? tiles_of_scores * tile_bytes(tile.block_k, tile.block_q) : 1, adds_to_queries ? 16 : 1);
-  add_columns(layout, tile.stages, tile, bias);
+  add_columns(layout, tile.stages, tile, tile.block_k, bias);
   add_score_gradients(layout, tile, bias);
   return layout.size();
 }
@@ -200,7 +202,7 @@ int hopper_backward_shared_bytes(const AttentionConfig& config, const Tile& tile
   } else {
     layout.add(1, 1);
   }
-  add_columns(layout, tile.stages, tile, bias);
+  add_columns(layout, tile.stages, tile, warpgroups * kRowsOfWarpgroup, bias);
   layout.add(kRingBytes * (1 + tile.stages), 8);
   add_score_gradients(layout, tile, bias);
   return layout.size();

@@ -2,33 +2,63 @@
 
 #include "backward/tiles.cuh"
 
-// What scores add to entries of a table whose index is the same along each diagonal of the matrix of scores. A warp
-// lays the addends of its 16 rows out in shared memory; each lane then sums up some of the diagonals.
+// What scores add to entries of a table whose index is the same along each diagonal of the matrix of scores. Of a
+// warp's 16 rows, a lane has two that are 8 apart: it adds those of its addends up that lie on one diagonal, and lays
+// the sums out in shared memory, where each lane then sums up some of the diagonals.
 struct DiagonalAddends {
-  static constexpr int kRows = 16;
-  static_assert(kRowTiles == 1, "a warp has as many");
-  static constexpr int kPitch = kColumnsAtOnce + 8;  // two columns a lane in different banks
+  static_assert(kRowTiles == 1, "a warp has 16 rows");
+  static constexpr int kRows = 8;
+  static constexpr int kColumns = kColumnsAtOnce + kRows;  // those of the lower row, then 8 more of the upper
 
-  alignas(8) float values[kWarps][kRows][kPitch];
+  struct Storage {
+    alignas(8) float values[kWarps][kRows][kColumns];
+  };
 
-  // By all lanes, of all columns.
-  __device__ __forceinline__ void put(int slot, int column, float value) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    values[threadIdx.x / 32][lane / 4 + 8 * slot][column] = value;
+  Storage& storage;
+  float upper[2];       // of columns of the upper row
+  float lower[2] = {};  // of columns 8 before
+  float finished[2];    // sums of both rows
+
+  __device__ explicit DiagonalAddends(Storage& shared) : storage(shared) {}
+
+  // In the order of tiles of 8 columns, of the lane's two columns in each, and of its two rows.
+  __device__ __forceinline__ void put(int tile, int column, int slot, float value) {
+    if (slot == 0) {
+      upper[column] = value;
+      return;
+    }
+    finished[column] = lower[column] + value;
+    lower[column] = upper[column];
+    if (column == 0) return;
+    store(tile, finished);
+    if (tile + 1 < kColumnsAtOnce / 8) return;
+    store(tile + 1, lower);
+    lower[0] = lower[1] = 0.0f;
   }
-  // Calls add(diagonal, sum), a diagonal being its column less its row, where the sum is not 0.
+  // Calls add(diagonal, sum) by all lanes together, a diagonal being its column less its row; those beyond the last
+  // have the sum 0.
   template <class Add>
   __device__ __forceinline__ void sum_up(const Add& add) const {
-    const auto& rows = values[threadIdx.x / 32];
+    const auto& rows = storage.values[threadIdx.x / 32];
     __syncwarp();
 #pragma unroll 1
-    for (int diagonal = static_cast<int>(threadIdx.x) % 32 - (kRows - 1); diagonal < kColumnsAtOnce; diagonal += 32) {
+    for (int first = 1 - 2 * kRows; first < kColumnsAtOnce; first += 32) {
+      const int diagonal = first + static_cast<int>(threadIdx.x) % 32;
       float sum = 0.0f;
 #pragma unroll
-      for (int row = 0; row < kRows; ++row)
-        if (row + diagonal >= 0 && row + diagonal < kColumnsAtOnce) sum += rows[row][row + diagonal];
-      if (sum != 0.0f) add(diagonal, sum);
+      for (int row = 0; row < kRows; ++row) {
+        const int column = kRows + row + diagonal;
+        if (column >= 0 && column < kColumns) sum += rows[row][column];
+      }
+      add(diagonal, sum);
     }
     __syncwarp();
+  }
+
+ private:
+  __device__ __forceinline__ void store(int tile, const float (&sums)[2]) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    float* to = &storage.values[threadIdx.x / 32][lane / 4][tile * 8 + lane % 4 * 2];
+    *reinterpret_cast<float2*>(to) = {sums[0], sums[1]};
   }
 };

@@ -52,7 +52,8 @@ struct KeyPass {
           const int kv_index = min(kv_index_of(slot), p.kv_length - 1);
           float& probability = scores[slot / 2][n][slot % 2 * 2 + c];
           float& gradient = gradients[slot / 2][n][slot % 2 * 2 + c];
-          const float bias = score_bias(p, block, state.head, query, state.terms[slot], q_index, kv_index);
+          const float diagonal = shared.diagonals[stage].at(row_of_slot(slot) + kBlockQ - 1 - column);
+          const float bias = score_bias(p, block, state.head, query, state.terms[slot], q_index, kv_index, diagonal);
           probability = probability_of(probability, shifts.exponent, state.shifts[slot], bias, p.softmax_scale);
           gradient = gradient_of(gradient, probability, shifts.gradient);
           if (masks && hidden.contain(row_of_slot(slot))) probability = gradient = 0.0f;
@@ -67,7 +68,12 @@ struct KeyPass {
     shared.columns[stage].load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
   }
-  // Whether this thread describes one of the columns of a tile.
+  // All threads describe the diagonals of a tile, and this one perhaps one of its columns.
+  __device__ __forceinline__ void describe_diagonals(const Block& block, const HeadTerms& head, int stage) {
+    const int thread = static_cast<int>(threadIdx.x);
+    shared.diagonals[stage].store(DiagonalsOfThread(p, block, head, thread, keys.kv_start, block.q_start + kBlockQ - 1),
+                                  thread);
+  }
   static __device__ __forceinline__ bool describes_column() { return threadIdx.x < kBlockQ; }
   __device__ __forceinline__ void describe_column(const Block& block, const HeadTerms& head,
                                                   const QueryStatistics& statistics, int stage) {
@@ -119,6 +125,7 @@ struct KeyPass {
       start_copies(next.block, next_stage);
     }
     shares.add_to_sums(p, shared.exchange, shared.rows, walk.tile);
+    if (next.has_tile()) describe_diagonals(next.block, state.head, next_stage);
     if (describes) describe_column(next.block, state.head, statistics, next_stage);
     walk.take(next);
   }
@@ -139,6 +146,7 @@ struct KeyPass {
     commit_copies();
     if (walk.has_tile()) {
       start_copies(walk.block, 0);
+      describe_diagonals(walk.block, state.head, 0);
       if (describes_column())
         describe_column(walk.block, state.head,
                         QueryColumn::load_statistics(p, walk.block, static_cast<int>(threadIdx.x)), 0);

@@ -15,6 +15,7 @@ __device__ __forceinline__ KeyTerms key_terms(const Parameters&, const Block&, i
 
 constexpr bool kHasKeyBias = false;
 constexpr bool kHasScoreBias = false;
+constexpr bool kHasDiagonalBias = false;
 
 // The bias of a score is what its query adds, with positions counted from some key nearby ...
 __device__ __forceinline__ float query_bias(const Parameters&, const Block&, const HeadTerms&, int /*q_index*/,
@@ -26,9 +27,13 @@ __device__ __forceinline__ float key_bias(const Parameters&, const Block&, const
                                           int /*kv_origin*/) {
   return 0.0f;
 }
-// ... and what both do together.
+// ... what the difference of their positions, kv_index - q_index, adds ...
+__device__ __forceinline__ float diagonal_bias(const Parameters&, const Block&, const HeadTerms&, int /*difference*/) {
+  return 0.0f;
+}
+// ... and what is left for the score itself, to which that of its diagonal is added.
 __device__ __forceinline__ float score_bias(const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                                            const KeyTerms&, int /*q_index*/, int /*kv_index*/) {
+                                            const KeyTerms&, int /*q_index*/, int /*kv_index*/, float /*diagonal*/) {
   return 0.0f;
 }
 
@@ -50,12 +55,17 @@ struct ScoreGradients {
     __device__ void clear() {}
   };
   __device__ explicit ScoreGradients(Storage&) {}
+  // Of the warp's rows, before there are scores.
+  __device__ void keep_row(int /*slot*/, const QueryTerms&) {}
   __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
                       const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
   // The same for what is summed up along diagonals: of all scores of a warp, one after another ...
   __device__ void put(float /*d_bias*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                      const KeyTerms&, int /*q_index*/, int /*kv_index*/, int /*slot*/, int /*column*/) {}
+                      const KeyTerms&, int /*q_index*/, int /*kv_index*/, int /*tile*/, int /*column*/, int /*slot*/) {}
   // ... then for all of them; of the warp's first row and column.
-  __device__ void add_diagonals(const Parameters&, const Block&, int /*q_start*/, int /*kv_start*/) {}
+  __device__ void add_diagonals(const Parameters&, const Block&, const HeadTerms&, const ColumnTerms<KeyTerms>&,
+                                int /*first_column*/, int /*q_start*/, int /*kv_start*/) {}
+  // Once there are no more scores, before all threads wait for each other and write.
+  __device__ void finish(const Parameters&, const Block&) {}
   __device__ void write(const Parameters&, const Block&) {}
 };

@@ -29,6 +29,7 @@ struct QueryPass {
       const int q_index = min(q_index_of(slot), p.q_length - 1);
       terms[slot] = query_terms(p, block, q_index);
       statistics[slot] = StoredStatistics::load(p, block.batch, block.head, q_index);
+      if constexpr (WritesInputs) score_gradients.keep_row(slot, terms[slot]);
     }
     clear(d_q);
   }
@@ -57,20 +58,22 @@ struct QueryPass {
           const int q_index = min(q_index_of(slot), p.q_length - 1);
           float& probability = scores[slot / 2][n][slot % 2 * 2 + c];
           float& gradient = gradients[slot / 2][n][slot % 2 * 2 + c];
-          const float bias = score_bias(p, block, head, terms[slot], key, q_index, kv_index);
+          const float diagonal = shared.diagonals[stage].at(column + kBlockK - 1 - row_of_slot(slot));
+          const float bias = score_bias(p, block, head, terms[slot], key, q_index, kv_index, diagonal);
           probability =
               probability_of(probability, shifts[slot], shared.key_shifts[stage][column], bias, p.softmax_scale);
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[slot]));
           if (masks && hidden[slot].contain(column)) probability = gradient = 0.0f;
           if (!WritesInputs) continue;
-          score_gradients.put(gradient, p, block, head, terms[slot], key, q_index, kv_index, slot, column - first);
+          score_gradients.put(gradient, p, block, head, terms[slot], key, q_index, kv_index, n, c, slot);
           if (gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[slot].add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
           score_gradients.add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
         }
       }
     if constexpr (WritesInputs)
-      score_gradients.add_diagonals(p, block, q_index_of(0) - row_of_slot(0) % 16, kv_start + first);
+      score_gradients.add_diagonals(p, block, head, shared.key_terms[stage], first, q_index_of(0) - row_of_slot(0) % 16,
+                                    kv_start + first);
   }
 
   // A tile of keys comes.
@@ -79,6 +82,8 @@ struct QueryPass {
     shared.columns[stage].factors.load_keys(p, block.batch, block.head, kv_start);
     commit_copies();
     const int column = static_cast<int>(threadIdx.x);
+    shared.diagonals[stage].store(DiagonalsOfThread(p, block, head, column, kv_start, block.q_start + kBlockK - 1),
+                                  column);
     if (column >= kBlockQ) return;
     const int kv_index = min(kv_start + column, p.kv_length - 1);
     shared.key_terms[stage].store(column, key_terms(p, block, kv_index));
@@ -124,6 +129,7 @@ struct QueryPass {
     shared.rows.load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
     walk();
+    if constexpr (WritesInputs) score_gradients.finish(p, block);
     wait_for_copies();  // of a block that sees no keys
     __syncthreads();
     if constexpr (WritesQueries)

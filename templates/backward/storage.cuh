@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backward/diagonals.cuh"
 #include "backward/differentiate.cuh"
 #include "backward/shares.cuh"
 #include "backward/terms.cuh"
@@ -40,6 +41,9 @@ __device__ __forceinline__ void find_scores(RowScores& scores, const Parameters&
   multiply_rows(scores, rows.x, columns.x, first);
 }
 
+using TileDiagonals = Diagonals<kBlockK, kBlockQ>;
+using DiagonalsOfThread = TileDiagonals::Share<kThreads>;
+
 struct SharedStorage {
   TokenTile<kBlockK> rows;
   TokenTile<kBlockQ> columns[kStages];
@@ -51,6 +55,7 @@ struct SharedStorage {
   // ... or keys.
   alignas(8) float key_shifts[kStages][kBlockQ];
   ColumnTerms<KeyTerms> key_terms[kStages];
+  TileDiagonals diagonals[kStages];
   ScoreGradients::Storage score_gradients;
 
   __device__ __forceinline__ void clear_padding() {

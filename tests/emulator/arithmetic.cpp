@@ -255,6 +255,16 @@ Operation count_of_bits(const Opcode& opcode) {
   });
 }
 
+Operation bit_reversal(const Opcode& opcode) {
+  return for_integer(opcode.type(), [&]<typename T>(Type<T>) -> Operation {
+    return lane_by_lane<T>([](T a) {
+      T reversed = 0;
+      for (std::size_t i = 0; i < 8 * sizeof(T); ++i) reversed = static_cast<T>(reversed << 1 | (a >> i & 1));
+      return reversed;
+    });
+  });
+}
+
 /// Comparisons of floats hold for no NaN, but those that end in u.
 template <typename T>
 bool compare(std::string_view how, T a, T b) {
@@ -313,6 +323,7 @@ Operation arithmetic(const Opcode& opcode) {
   if (name == "bfe") return bit_field_extraction(opcode);
   if (name == "prmt") return permutation(opcode);
   if (name == "clz" || name == "popc") return count_of_bits(opcode);
+  if (name == "brev") return bit_reversal(opcode);
   if (name == "setp") return comparison(opcode);
   if (name == "selp") return selection(opcode);
   return function_of_one(opcode);

@@ -57,7 +57,8 @@ struct KeyPass {
 #pragma unroll
         for (int row = 0; row < kRowSlots; ++row) {
           float& score = scores[n][2 * row + c];
-          const float bias = score_bias(p, walk.block, head, query, terms[row], q_index, kv_index_at(row));
+          const float diagonal = shared.diagonals[slot].at(row_of_block(row) + kBlock - 1 - column);
+          const float bias = score_bias(p, walk.block, head, query, terms[row], q_index, kv_index_at(row), diagonal);
           score = probability_of(score, shift, shifts[row], bias, p.softmax_scale);
           if (Masks && hidden.contain(row_of_block(row))) score = 0.0f;
         }

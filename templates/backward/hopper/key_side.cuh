@@ -29,13 +29,18 @@ struct KeySide {
 
   // What a column needs, as its publisher finds it and hands it over.
   struct Column : QueryColumn {
+    DiagonalsOfPublisher diagonals;
+
     __device__ Column(const Parameters& p, const Walk& walk, int column)
         : QueryColumn(p, walk.block, head_terms(p, walk.block), load_statistics(p, walk.block, column), column,
-                      walk.keys.kv_start) {}
+                      walk.keys.kv_start),
+          diagonals(p, walk.block, head_terms(p, walk.block), column, walk.keys.kv_start,
+                    walk.block.q_start + kBlock - 1) {}
     __device__ __forceinline__ void store(SharedStorage& shared, int slot, int column) const {
       shared.query_terms[slot].store(column, terms);
       shared.query_shifts[slot].store(column, shifts);
       shared.hidden_keys[slot].store(column, hidden);
+      shared.diagonals[slot].store(diagonals, column);
     }
   };
 };

@@ -16,6 +16,7 @@ struct QueryPass {
   SharedStorage& shared;
   const QuerySide& side;
   Block block;
+  int first_row;  // of the thread block's, all warpgroups' queries
   HeadTerms head;
   QueryTerms terms[kRowSlots];
   QueryStatistics statistics[kRowSlots];
@@ -29,6 +30,7 @@ struct QueryPass {
         shared(storage),
         side(of),
         block(of.rows_of(uniform_warpgroup())),
+        first_row(block.q_start - of.first_query()),
         score_gradients(storage.score_gradients) {
     head = head_terms(p, block);
 #pragma unroll
@@ -36,6 +38,7 @@ struct QueryPass {
       const int q_index = min(q_index_of(slot), p.q_length - 1);
       terms[slot] = query_terms(p, block, q_index);
       statistics[slot] = StoredStatistics::load(p, block.batch, block.head, q_index);
+      if constexpr (WritesInputs) score_gradients.keep_row(slot, terms[slot]);
     }
     clear(d_q);
   }
@@ -49,6 +52,9 @@ struct QueryPass {
   __device__ __forceinline__ int q_index_at(int row) const { return min(q_index_of(row), p.q_length - 1); }
   __device__ __forceinline__ int kv_index_at(const QuerySide::Walk& walk, int column) const {
     return min(walk.kv_start + column, p.kv_length - 1);
+  }
+  __device__ __forceinline__ int diagonal_of(int row, int column) const {
+    return column + kWarpgroups * kBlock - 1 - (first_row + row_of_slot(row));
   }
   __device__ __forceinline__ HiddenColumns hidden_columns(const QuerySide::Walk& walk, int row) const {
     return q_index_of(row) < block.q_end ? HiddenColumns(p, block, q_index_at(row), walk.kv_start) : HiddenColumns();
@@ -72,7 +78,9 @@ struct QueryPass {
 #pragma unroll
         for (int row = 0; row < kRowSlots; ++row) {
           float& score = scores[n][2 * row + c];
-          const float bias = score_bias(p, block, head, terms[row], key, q_index_at(row), kv_index_at(walk, column));
+          const float diagonal = shared.diagonals[slot].at(diagonal_of(row, column));
+          const float bias =
+              score_bias(p, block, head, terms[row], key, q_index_at(row), kv_index_at(walk, column), diagonal);
           score = probability_of(score, shifts[row], shared.key_shifts[slot][column], bias, p.softmax_scale);
           if (Masks && hidden[row].contain(column)) score = 0.0f;
         }
@@ -95,14 +103,15 @@ struct QueryPass {
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[row]));
           if (Masks && probability == 0.0f) gradient = 0.0f;  // hidden, of whatever numbers
           if (!WritesInputs) continue;
-          score_gradients.put(gradient, p, block, head, terms[row], key, q_index_at(row), kv_index, row, column);
+          score_gradients.put(gradient, p, block, head, terms[row], key, q_index_at(row), kv_index, n, c, row);
           if (gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[row].add(gradient, probability, p, block, head, terms[row], key, q_index_at(row), kv_index);
           score_gradients.add(gradient, probability, p, block, head, terms[row], key, q_index_at(row), kv_index);
         }
       }
     if constexpr (WritesInputs)
-      score_gradients.add_diagonals(p, block, q_index_of(0) - row_of_slot(0) % 16, walk.kv_start);
+      score_gradients.add_diagonals(p, block, head, shared.key_terms[slot], 0, q_index_of(0) - row_of_slot(0) % 16,
+                                    walk.kv_start);
   }
 
   __device__ __forceinline__ void pin_sums() {
@@ -134,6 +143,7 @@ struct QueryPass {
       for (int slot = 0; slot < kRowSlots; ++slot)
         query_gradients[slot].write(p, block, q_index_of(slot), q_index_of(slot) < block.q_end);
       factor_gradients.write(p, block.batch, block.head, block.q_start, block.q_end);
+      score_gradients.finish(p, block);
       wait_for_consumers();
       score_gradients.write(p, block);
     }

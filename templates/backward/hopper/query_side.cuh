@@ -21,12 +21,16 @@ struct QuerySide {
     return block;
   }
 
+  // The first query of all, of the last warpgroup's tile.
+  __device__ __forceinline__ int first_query() const { return rows_of(kWarpgroups - 1).q_start; }
+
   // The tiles of keys that any of them sees.
   struct Walk {
     Block block;
-    int kv_start, kv_end;
+    int last_query, kv_start, kv_end;
 
     __device__ Walk(const QuerySide& side, int /*head*/) : block(side.rows_of(0)) {
+      last_query = side.first_query() + kWarpgroups * kBlock - 1;
       kv_start = block.kv_begin;
       kv_end = block.kv_end;
       for (int i = 1; i < kWarpgroups; ++i) {
@@ -56,8 +60,10 @@ struct QuerySide {
   struct Column {
     KeyTerms terms;
     float shift;
+    DiagonalsOfPublisher diagonals;
 
-    __device__ Column(const Parameters& p, const Walk& walk, int column) {
+    __device__ Column(const Parameters& p, const Walk& walk, int column)
+        : diagonals(p, walk.block, head_terms(p, walk.block), column, walk.kv_start, walk.last_query) {
       const int kv_index = min(walk.kv_start + column, p.kv_length - 1);
       terms = key_terms(p, walk.block, kv_index);
       shift = key_shift(key_bias(p, walk.block, head_terms(p, walk.block), kv_index, walk.kv_start));
@@ -65,6 +71,7 @@ struct QuerySide {
     __device__ __forceinline__ void store(SharedStorage& shared, int slot, int column) const {
       shared.key_terms[slot].store(column, terms);
       if (kHasKeyBias) shared.key_shifts[slot][column] = shift;
+      shared.diagonals[slot].store(diagonals, column);
     }
   };
 };

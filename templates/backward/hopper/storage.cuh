@@ -1,5 +1,6 @@
 #pragma once
 
+#include "backward/diagonals.cuh"
 #include "backward/differentiate.cuh"
 #include "backward/hopper/shares.cuh"
 #include "backward/terms.cuh"
@@ -8,6 +9,9 @@
 
 static_assert(kBlock == kWarpgroupRows && kBlock == kPublishers && kBlock == kColumnsAtOnce,
               "a warpgroup owns a tile of rows; each publisher evaluates what belongs to a column");
+
+using TileDiagonals = Diagonals<kWarpgroups * kBlock, kBlock>;
+using DiagonalsOfPublisher = TileDiagonals::Share<kPublishers>;
 
 struct SharedStorage {
   TokenTile rows[kWarpgroups];
@@ -20,6 +24,7 @@ struct SharedStorage {
   // ... or keys.
   alignas(8) float key_shifts[kStages][kBlock];
   ColumnTerms<KeyTerms> key_terms[kStages];
+  TileDiagonals diagonals[kStages];
   Ring<1> row_tiles;
   Ring<kStages> column_tiles;
   ScoreGradients::Storage score_gradients;
