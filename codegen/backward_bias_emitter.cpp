@@ -42,7 +42,7 @@ std::string terms_text(const char* type, const char* function, const char* comme
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
     : expression_(config.bias),
-      summed_read_(find_summed_read(program)),
+      diagonal_read_(first_diagonal_read(program)),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()),
@@ -50,8 +50,7 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
   std::vector<Expr> derivatives;
   for (std::size_t i = 0; i < program.gradients.size(); ++i) {
     std::vector<Expr> values = derivatives_of(program.gradients[i]);
-    if (summed_read_ && summed_read_->gradient == i && summed_read_->constant_on_diagonals)
-      values[summed_read_->value + 1] = Expr();
+    if (diagonal_read_ && diagonal_read_->gradient == i) values[diagonal_read_->value + 1] = Expr();
     derivatives.insert(derivatives.end(), values.begin(), values.end());
   }
   hoisted_ = hoist(program.bias, derivatives);
@@ -63,26 +62,14 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
   }
 }
 
-std::optional<BackwardBias::SummedRead> BackwardBias::find_summed_read(const BackwardProgram& program) {
-  std::optional<SummedRead> first;
+std::optional<BackwardBias::DiagonalRead> BackwardBias::first_diagonal_read(const BackwardProgram& program) {
   for (std::size_t i = 0; i < program.gradients.size(); ++i) {
     const std::vector<TableRead>& reads = program.gradients[i].reads;
-    for (std::size_t j = 0; j < reads.size(); ++j) {
+    for (std::size_t j = 0; j < reads.size(); ++j)
       if (constant_on_diagonals(reads[j].index))
-        return SummedRead{.gradient = i, .value = 2 * j, .constant_on_diagonals = true, .index = reads[j].index};
-      if (!first) first = SummedRead{.gradient = i, .value = 2 * j, .index = {}};
-    }
+        return DiagonalRead{.gradient = i, .value = 2 * j, .index = reads[j].index};
   }
-  return first;
-}
-
-int BackwardBias::rows_of_addends() const {
-  if (!summed_read_) return 0;
-  return summed_read_->constant_on_diagonals ? 8 : 16;
-}
-
-int BackwardBias::words_beside_addends() const {
-  return summed_read_ && !summed_read_->constant_on_diagonals ? 16 * query_words() : 0;
+  return std::nullopt;
 }
 
 std::string BackwardBias::bias() const {
@@ -119,10 +106,7 @@ std::string BackwardBias::includes() const {
   };
   std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh") +
                      include_line("ptx.cuh");  // kInfinity
-  if (summed_read_)
-    text += summed_read_->constant_on_diagonals
-                ? include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh")
-                : include_line("backward/walked_addends.cuh");
+  if (diagonal_read_) text += include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh");
   if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
   if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))
     text += include_line("backward/sum_over_keys.cuh");

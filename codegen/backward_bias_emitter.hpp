@@ -43,10 +43,7 @@ class BackwardBias {
   [[nodiscard]] int hidden_words() const { return sees_a_range_ ? 2 : 1; }
   [[nodiscard]] int table_entries() const;
   [[nodiscard]] bool has_diagonal() const { return !is_zero(hoisted_.bias.diagonal); }
-  /// 4-byte numbers that a warp lays out in shared memory for each of its columns and 8 more, and beside them, to sum
-  /// up what is added to a table.
-  [[nodiscard]] int rows_of_addends() const;
-  [[nodiscard]] int words_beside_addends() const;
+  [[nodiscard]] bool sums_up_diagonals() const { return diagonal_read_.has_value(); }
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
@@ -56,15 +53,13 @@ class BackwardBias {
     InputSpec input;
     std::vector<Expr> values;
   };
-  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them, or else
-  /// the first of all.
-  struct SummedRead {
+  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them.
+  struct DiagonalRead {
     std::size_t gradient = 0;
     std::size_t value = 0;  ///< its coefficient's place among the values of that, before its index
-    bool constant_on_diagonals = false;
-    Expr index;  ///< where it is: of q_index and kv_index alone
+    Expr index;             ///< of q_index and kv_index alone
   };
-  [[nodiscard]] static std::optional<SummedRead> find_summed_read(const BackwardProgram& program);
+  [[nodiscard]] static std::optional<DiagonalRead> first_diagonal_read(const BackwardProgram& program);
   [[nodiscard]] std::string includes() const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
@@ -81,8 +76,8 @@ class BackwardBias {
                                          const std::string& addend) const;
 
   Expr expression_;
-  std::optional<SummedRead> summed_read_;
-  HoistedScores hoisted_;  ///< an index that is constant on diagonals is not among them
+  std::optional<DiagonalRead> diagonal_read_;
+  HoistedScores hoisted_;  ///< without the index of that
   std::vector<Emitted> gradients_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;

@@ -12,10 +12,6 @@ constexpr int kMaxEntriesInSharedMemory = 4096;
 constexpr const char* kScore =
     "const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int "
     "q_index, int kv_index";
-constexpr const char* kScores =
-    "const Parameters& p, const Block& block, const HeadTerms& head, const ColumnTerms<KeyTerms>& keys, int "
-    "first_column, int q_start, int kv_start";
-
 /// A statement that uses the value of an expression, with what it needs before it.
 template <class Use>
 std::string with_value(const Expr& expr, const Use& use) {
@@ -28,33 +24,12 @@ std::string clamped(const std::string& entry, const InputSpec& table) {
   return fmt::format("min(max({}, 0), {})", entry, table.dims - 1);
 }
 
-/// Of an index that is constant on diagonals.
-std::string sum_up_diagonals(const Expr& index, const InputSpec& table) {
-  return fmt::format(
-      "addends.sum_up([&](int diagonal, float sum) {{\nconst int q_index = q_start + max(-diagonal, 0);\n"
-      "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
-      with_value(index, [&](const std::string& entry) {
-        return fmt::format("sum_of_entry.add({}, sum, add_to_entry(p, block));\n", clamped(entry, table));
-      }));
-}
-
-/// Of one that changes along them.
-std::string walk_along_diagonals(const Expr& index, const InputSpec& table) {
-  return fmt::format(
-      "addends.sum_up([&](int of_row, int column) {{\nconst QueryTerms row = row_terms[of_row];\n"
-      "const KeyTerms key = keys.load(first_column + column);\n"
-      "const int q_index = min(q_start + of_row, p.q_length - 1);\n"
-      "const int kv_index = min(kv_start + column, p.kv_length - 1);\n{}}}, add_to_entry(p, block));\n",
-      with_value(index, [&](const std::string& entry) { return fmt::format("return {};\n", clamped(entry, table)); }));
-}
-
 /// The text of the struct, part by part.
 struct ScoreGradientsText {
   std::string storage;
   std::string clear;
   std::string members;
   std::string initializers;
-  std::string keep_row;
   std::string add;
   std::string put;
   std::string add_diagonals;
@@ -68,18 +43,16 @@ struct ScoreGradientsText {
         "{{\n{clear}}}\n}};\n\n"
         "Storage& storage;\n{members}\n"
         "__device__ explicit ScoreGradients(Storage& shared) : storage(shared){initializers} {{}}\n"
-        "// Of the warp's rows, before there are scores.\n"
-        "__device__ __forceinline__ void keep_row(int slot, const QueryTerms& terms) {{\n{keep_row}}}\n"
         "__device__ __forceinline__ void add(float d_bias, float probability, {score}) {{\n{add}}}\n"
         "// Of all scores of a warp, one after another, what is then added up along diagonals.\n"
         "__device__ __forceinline__ void put(float d_bias, {score}, int tile, int column, int slot) {{\n{put}}}\n"
-        "__device__ __forceinline__ void add_diagonals({scores}) {{\n{add_diagonals}}}\n"
+        "__device__ __forceinline__ void add_diagonals(const Parameters& p, const Block& block, int q_start, int "
+        "kv_start) {{\n{add_diagonals}}}\n"
         "// Once there are no more scores, before all threads wait for each other and write.\n"
         "__device__ __forceinline__ void finish(const Parameters& p, const Block& block) {{\n{finish}}}\n"
         "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{write}}}\n}};\n\n",
         fmt::arg("storage", storage), fmt::arg("clear", clear), fmt::arg("members", members),
-        fmt::arg("initializers", initializers), fmt::arg("keep_row", keep_row), fmt::arg("score", kScore),
-        fmt::arg("add", add), fmt::arg("put", put), fmt::arg("scores", kScores),
+        fmt::arg("initializers", initializers), fmt::arg("score", kScore), fmt::arg("add", add), fmt::arg("put", put),
         fmt::arg("add_diagonals", add_diagonals), fmt::arg("finish", finish), fmt::arg("write", write));
   }
 };
@@ -107,29 +80,25 @@ std::string BackwardBias::add_to_entry(const InputSpec& table, const std::string
 
 std::string BackwardBias::score_gradients() const {
   ScoreGradientsText text;
-  if (summed_read_) {
-    const bool walks = !summed_read_->constant_on_diagonals;
-    const Emitted& gradient = gradients_[summed_read_->gradient];
-    const InputSpec& table = gradient.input;
-    const char* const type = walks ? "WalkedAddends" : "DiagonalAddends";
-    text.storage = fmt::format("{}::Storage addends;\n{}", type, walks ? "QueryTerms row_terms[kWarps][16];\n" : "");
+  if (diagonal_read_) {
+    const Emitted& gradient = gradients_[diagonal_read_->gradient];
+    text.storage = "DiagonalAddends::Storage addends;\n";
     text.members = fmt::format(
-        "{} addends;\n{}\n__device__ __forceinline__ auto add_to_entry(const Parameters& p, const Block& block) const "
+        "DiagonalAddends addends;\nEntrySum sum_of_entry;\n\n"
+        "__device__ __forceinline__ auto add_to_entry(const Parameters& p, const Block& block) const "
         "{{\nreturn [&](int entry, float sum) {{ {} }};\n}}\n",
-        type, walks ? "" : "EntrySum sum_of_entry;\n", add_to_entry(table, "entry", "sum"));
+        add_to_entry(gradient.input, "entry", "sum"));
     text.initializers = ", addends(shared.addends)";
-    text.put = with_value(gradient.values[summed_read_->value], [&](const std::string& value) {
+    text.put = with_value(gradient.values[diagonal_read_->value], [&](const std::string& value) {
       return fmt::format("addends.put(tile, column, slot, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);
     });
-    if (walks) {
-      text.keep_row =
-          "if (threadIdx.x % 4 == 0) storage.row_terms[threadIdx.x / 32][threadIdx.x % 32 / 4 + 8 * slot] = terms;\n";
-      text.add_diagonals = "const auto& row_terms = storage.row_terms[threadIdx.x / 32];\n" +
-                           walk_along_diagonals(gradient.values[summed_read_->value + 1], table);
-    } else {
-      text.add_diagonals = sum_up_diagonals(summed_read_->index, table);
-      text.finish = "sum_of_entry.flush(add_to_entry(p, block));\n";
-    }
+    text.add_diagonals = fmt::format(
+        "addends.sum_up([&](int diagonal, float sum) {{\nconst int q_index = q_start + max(-diagonal, 0);\n"
+        "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
+        with_value(diagonal_read_->index, [&](const std::string& entry) {
+          return fmt::format("sum_of_entry.add({}, sum, add_to_entry(p, block));\n", clamped(entry, gradient.input));
+        }));
+    text.finish = "sum_of_entry.flush(add_to_entry(p, block));\n";
   }
   for (std::size_t g = 0; g < gradients_.size(); ++g) {
     const InputSpec& input = gradients_[g].input;
@@ -143,7 +112,7 @@ std::string BackwardBias::score_gradients() const {
     }
     if (input.kind != Op::table) continue;
     for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
-      if (summed_read_->gradient == g && summed_read_->value == i) continue;
+      if (diagonal_read_ && diagonal_read_->gradient == g && diagonal_read_->value == i) continue;
       text.add += with_value(values[i], [&](const std::string& value) {
         return with_value(values[i + 1], [&](const std::string& entry) {
           return add_to_entry(input, clamped(entry, input), fmt::format("d_bias * ({})", value));
