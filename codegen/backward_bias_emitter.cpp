@@ -42,7 +42,7 @@ std::string terms_text(const char* type, const char* function, const char* comme
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
     : expression_(config.bias),
-      diagonal_read_(first_diagonal_read(program)),
+      summed_read_(find_summed_read(program)),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()),
@@ -50,7 +50,8 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
   std::vector<Expr> derivatives;
   for (std::size_t i = 0; i < program.gradients.size(); ++i) {
     std::vector<Expr> values = derivatives_of(program.gradients[i]);
-    if (diagonal_read_ && diagonal_read_->gradient == i) values[diagonal_read_->value + 1] = Expr();
+    if (summed_read_ && summed_read_->difference && summed_read_->gradient == i)
+      values[summed_read_->value + 1] = Expr();
     derivatives.insert(derivatives.end(), values.begin(), values.end());
   }
   hoisted_ = hoist(program.bias, derivatives);
@@ -62,14 +63,17 @@ BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram&
   }
 }
 
-std::optional<BackwardBias::DiagonalRead> BackwardBias::first_diagonal_read(const BackwardProgram& program) {
+std::optional<BackwardBias::SummedRead> BackwardBias::find_summed_read(const BackwardProgram& program) {
+  std::optional<SummedRead> first;
   for (std::size_t i = 0; i < program.gradients.size(); ++i) {
     const std::vector<TableRead>& reads = program.gradients[i].reads;
-    for (std::size_t j = 0; j < reads.size(); ++j)
-      if (constant_on_diagonals(reads[j].index))
-        return DiagonalRead{.gradient = i, .value = 2 * j, .index = reads[j].index};
+    for (std::size_t j = 0; j < reads.size(); ++j) {
+      const Expr& index = reads[j].index;
+      if (constant_on_diagonals(index)) return SummedRead{.gradient = i, .value = 2 * j, .difference = index};
+      if (!first) first = SummedRead{.gradient = i, .value = 2 * j, .difference = {}};
+    }
   }
-  return std::nullopt;
+  return first;
 }
 
 std::string BackwardBias::bias() const {
@@ -106,7 +110,10 @@ std::string BackwardBias::includes() const {
   };
   std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh") +
                      include_line("ptx.cuh");  // kInfinity
-  if (diagonal_read_) text += include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh");
+  if (summed_read_)
+    text += summed_read_->difference
+                ? include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh")
+                : include_line("backward/walked_addends.cuh");
   if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
   if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))
     text += include_line("backward/sum_over_keys.cuh");

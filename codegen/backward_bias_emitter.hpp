@@ -20,6 +20,8 @@ struct HopperFactors {
   bool join_operands = false;  ///< BackwardPass::joins_factors
 };
 
+struct ScoreGradientsText;
+
 /// What a score's bias is and what its gradient adds to.
 class BackwardBias {
  public:
@@ -43,7 +45,9 @@ class BackwardBias {
   [[nodiscard]] int hidden_words() const { return sees_a_range_ ? 2 : 1; }
   [[nodiscard]] int table_entries() const;
   [[nodiscard]] bool has_diagonal() const { return !is_zero(hoisted_.bias.diagonal); }
-  [[nodiscard]] bool sums_up_diagonals() const { return diagonal_read_.has_value(); }
+  /// How many rows of addends a warp lays out in shared memory to sum up diagonals, and how many words beside them.
+  [[nodiscard]] int rows_of_addends() const;
+  [[nodiscard]] int words_beside_addends() const;
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
@@ -53,18 +57,20 @@ class BackwardBias {
     InputSpec input;
     std::vector<Expr> values;
   };
-  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them.
-  struct DiagonalRead {
+  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them, or else
+  /// the first of all.
+  struct SummedRead {
     std::size_t gradient = 0;
-    std::size_t value = 0;  ///< its coefficient's place among the values of that, before its index
-    Expr index;             ///< of q_index and kv_index alone
+    std::size_t value = 0;           ///< its coefficient's place among the values of that, before its index
+    std::optional<Expr> difference;  ///< the index where it is constant on diagonals: of q_index and kv_index alone
   };
-  [[nodiscard]] static std::optional<DiagonalRead> first_diagonal_read(const BackwardProgram& program);
+  [[nodiscard]] static std::optional<SummedRead> find_summed_read(const BackwardProgram& program);
   [[nodiscard]] std::string includes() const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
+  void sum_up_diagonals(ScoreGradientsText& text) const;
   [[nodiscard]] std::string add_with_keys(const HopperFactors& form) const;
   [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
@@ -76,8 +82,8 @@ class BackwardBias {
                                          const std::string& addend) const;
 
   Expr expression_;
-  std::optional<DiagonalRead> diagonal_read_;
-  HoistedScores hoisted_;  ///< without the index of that
+  std::optional<SummedRead> summed_read_;
+  HoistedScores hoisted_;  ///< without an index that is constant on diagonals
   std::vector<Emitted> gradients_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;

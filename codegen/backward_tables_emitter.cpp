@@ -12,6 +12,10 @@ constexpr int kMaxEntriesInSharedMemory = 4096;
 constexpr const char* kScore =
     "const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int "
     "q_index, int kv_index";
+constexpr const char* kScores =
+    "const Parameters& p, const Block& block, const HeadTerms& head, const ColumnTerms<KeyTerms>& keys, int "
+    "first_column, int q_start, int kv_start";
+
 /// A statement that uses the value of an expression, with what it needs before it.
 template <class Use>
 std::string with_value(const Expr& expr, const Use& use) {
@@ -24,12 +28,15 @@ std::string clamped(const std::string& entry, const InputSpec& table) {
   return fmt::format("min(max({}, 0), {})", entry, table.dims - 1);
 }
 
+}  // namespace
+
 /// The text of the struct, part by part.
 struct ScoreGradientsText {
   std::string storage;
   std::string clear;
   std::string members;
   std::string initializers;
+  std::string keep_row;
   std::string add;
   std::string put;
   std::string add_diagonals;
@@ -43,21 +50,21 @@ struct ScoreGradientsText {
         "{{\n{clear}}}\n}};\n\n"
         "Storage& storage;\n{members}\n"
         "__device__ explicit ScoreGradients(Storage& shared) : storage(shared){initializers} {{}}\n"
+        "// Of the warp's rows, before there are scores.\n"
+        "__device__ __forceinline__ void keep_row(int slot, const QueryTerms& terms) {{\n{keep_row}}}\n"
         "__device__ __forceinline__ void add(float d_bias, float probability, {score}) {{\n{add}}}\n"
         "// Of all scores of a warp, one after another, what is then added up along diagonals.\n"
         "__device__ __forceinline__ void put(float d_bias, {score}, int tile, int column, int slot) {{\n{put}}}\n"
-        "__device__ __forceinline__ void add_diagonals(const Parameters& p, const Block& block, int q_start, int "
-        "kv_start) {{\n{add_diagonals}}}\n"
+        "__device__ __forceinline__ void add_diagonals({scores}) {{\n{add_diagonals}}}\n"
         "// Once there are no more scores, before all threads wait for each other and write.\n"
         "__device__ __forceinline__ void finish(const Parameters& p, const Block& block) {{\n{finish}}}\n"
         "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{write}}}\n}};\n\n",
         fmt::arg("storage", storage), fmt::arg("clear", clear), fmt::arg("members", members),
-        fmt::arg("initializers", initializers), fmt::arg("score", kScore), fmt::arg("add", add), fmt::arg("put", put),
-        fmt::arg("add_diagonals", add_diagonals), fmt::arg("finish", finish), fmt::arg("write", write));
+        fmt::arg("initializers", initializers), fmt::arg("keep_row", keep_row), fmt::arg("scores", kScores),
+        fmt::arg("score", kScore), fmt::arg("add", add), fmt::arg("put", put), fmt::arg("add_diagonals", add_diagonals),
+        fmt::arg("finish", finish), fmt::arg("write", write));
   }
 };
-
-}  // namespace
 
 int BackwardBias::table_entries() const {
   int entries = 0;
@@ -78,28 +85,55 @@ std::string BackwardBias::add_to_entry(const InputSpec& table, const std::string
              : fmt::format("{}.add(block.batch, block.head, 0, {}, {});\n", gradient_of(table.name), entry, addend);
 }
 
-std::string BackwardBias::score_gradients() const {
-  ScoreGradientsText text;
-  if (diagonal_read_) {
-    const Emitted& gradient = gradients_[diagonal_read_->gradient];
+/// Their layout (templates/backward/diagonal_addends.cuh and walked_addends.cuh).
+int BackwardBias::rows_of_addends() const { return !summed_read_ ? 0 : summed_read_->difference ? 8 : 16; }
+
+int BackwardBias::words_beside_addends() const {
+  constexpr int kRows = 16;
+  constexpr int kRowsWithoutTerms = kRows / 4;  // an empty struct has one byte
+  if (!summed_read_ || summed_read_->difference) return 0;
+  return query_words() > 0 ? kRows * query_words() : kRowsWithoutTerms;
+}
+
+void BackwardBias::sum_up_diagonals(ScoreGradientsText& text) const {
+  const Emitted& gradient = gradients_[summed_read_->gradient];
+  const std::string add = add_to_entry(gradient.input, "entry", "sum");
+  text.members = fmt::format(
+      "\n__device__ __forceinline__ auto add_to_entry(const Parameters& p, const Block& block) const {{\n"
+      "return [&](int entry, float sum) {{ {} }};\n}}\n",
+      add);
+  text.initializers = ", addends(shared.addends)";
+  text.put = with_value(gradient.values[summed_read_->value], [&](const std::string& value) {
+    return fmt::format("addends.put(tile, column, slot, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);
+  });
+  if (summed_read_->difference) {
     text.storage = "DiagonalAddends::Storage addends;\n";
-    text.members = fmt::format(
-        "DiagonalAddends addends;\nEntrySum sum_of_entry;\n\n"
-        "__device__ __forceinline__ auto add_to_entry(const Parameters& p, const Block& block) const "
-        "{{\nreturn [&](int entry, float sum) {{ {} }};\n}}\n",
-        add_to_entry(gradient.input, "entry", "sum"));
-    text.initializers = ", addends(shared.addends)";
-    text.put = with_value(gradient.values[diagonal_read_->value], [&](const std::string& value) {
-      return fmt::format("addends.put(tile, column, slot, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);
-    });
+    text.members = "DiagonalAddends addends;\nEntrySum sum_of_entry;\n" + text.members;
     text.add_diagonals = fmt::format(
         "addends.sum_up([&](int diagonal, float sum) {{\nconst int q_index = q_start + max(-diagonal, 0);\n"
         "const int kv_index = kv_start + max(diagonal, 0);\n{}}});\n",
-        with_value(diagonal_read_->index, [&](const std::string& entry) {
+        with_value(*summed_read_->difference, [&](const std::string& entry) {
           return fmt::format("sum_of_entry.add({}, sum, add_to_entry(p, block));\n", clamped(entry, gradient.input));
         }));
     text.finish = "sum_of_entry.flush(add_to_entry(p, block));\n";
+    return;
   }
+  text.storage = "WalkedAddends<QueryTerms>::Storage addends;\n";
+  text.members = "WalkedAddends<QueryTerms> addends;\n" + text.members;
+  text.keep_row = "addends.keep_row(slot, terms);\n";
+  text.add_diagonals = fmt::format(
+      "addends.sum_up(\n[&](int of_row, int column) {{\nconst QueryTerms row = addends.terms_of_row(of_row);\n"
+      "const KeyTerms key = keys.load(first_column + column);\n"
+      "const int q_index = min(q_start + of_row, p.q_length - 1);\n"
+      "const int kv_index = min(kv_start + column, p.kv_length - 1);\n{}}},\nadd_to_entry(p, block));\n",
+      with_value(gradient.values[summed_read_->value + 1], [&](const std::string& entry) {
+        return fmt::format("return {};\n", clamped(entry, gradient.input));
+      }));
+}
+
+std::string BackwardBias::score_gradients() const {
+  ScoreGradientsText text;
+  if (summed_read_) sum_up_diagonals(text);
   for (std::size_t g = 0; g < gradients_.size(); ++g) {
     const InputSpec& input = gradients_[g].input;
     const std::vector<Expr>& values = gradients_[g].values;
@@ -112,7 +146,7 @@ std::string BackwardBias::score_gradients() const {
     }
     if (input.kind != Op::table) continue;
     for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
-      if (diagonal_read_ && diagonal_read_->gradient == g && diagonal_read_->value == i) continue;
+      if (summed_read_->gradient == g && summed_read_->value == i) continue;
       text.add += with_value(values[i], [&](const std::string& value) {
         return with_value(values[i + 1], [&](const std::string& entry) {
           return add_to_entry(input, clamped(entry, input), fmt::format("d_bias * ({})", value));

@@ -59,10 +59,13 @@ void add_columns(Layout& layout, int stages, const Tile& tile, int rows, const B
   layout.add(stages * std::max(1, 4 * diagonals), diagonals > 0 ? 4 : 1);
 }
 
-/// What thread blocks of a backward pass add up by entries of tables (templates/backward/diagonal_addends.cuh).
+/// What thread blocks of a backward pass add up by entries of tables (templates/backward/diagonal_addends.cuh and
+/// walked_addends.cuh).
 void add_score_gradients(Layout& layout, const Tile& tile, const BackwardBias& bias) {
-  constexpr int kRows = 8;
-  const int addends = bias.sums_up_diagonals() ? 4 * tile.warps * kRows * (tile.columns_at_once + kRows) : 0;
+  constexpr int kColumnsBeside = 8;
+  const int words_of_warp =
+      bias.rows_of_addends() * (tile.columns_at_once + kColumnsBeside) + bias.words_beside_addends();
+  const int addends = 4 * tile.warps * words_of_warp;
   const int bytes = addends + 4 * bias.table_entries();
   layout.add(addends > 0 ? round_up(bytes, 8) : std::max(1, bytes), addends > 0 ? 8 : bytes > 0 ? 4 : 1);
 }

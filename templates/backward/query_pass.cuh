@@ -29,6 +29,7 @@ struct QueryPass {
       const int q_index = min(q_index_of(slot), p.q_length - 1);
       terms[slot] = query_terms(p, block, q_index);
       statistics[slot] = StoredStatistics::load(p, block.batch, block.head, q_index);
+      if constexpr (WritesInputs) score_gradients.keep_row(slot, terms[slot]);
     }
     clear(d_q);
   }
@@ -71,7 +72,8 @@ struct QueryPass {
         }
       }
     if constexpr (WritesInputs)
-      score_gradients.add_diagonals(p, block, q_index_of(0) - row_of_slot(0) % 16, kv_start + first);
+      score_gradients.add_diagonals(p, block, head, shared.key_terms[stage], first, q_index_of(0) - row_of_slot(0) % 16,
+                                    kv_start + first);
   }
 
   // A tile of keys comes.
