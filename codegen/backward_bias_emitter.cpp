@@ -90,16 +90,15 @@ std::string BackwardBias::bias() const {
     const Expr diagonal = computed_value("diagonal", hoisted_.bias.diagonal);
     score = is_zero(score) ? diagonal : diagonal + score;
   }
-  return fmt::format(
-             "constexpr bool kHasKeyBias = {};\nconstexpr bool kHasDiagonalBias = {};\n"
-             "constexpr bool kHasScoreBias = {};\n\n",
-             !is_zero(hoisted_.bias.key), has_diagonal(), !is_zero(score)) +
+  return fmt::format("constexpr bool kHasKeyBias = {};\nconstexpr bool kHasScoreBias = {};\n\n",
+                     !is_zero(hoisted_.bias.key), !is_zero(score)) +
          function("The bias of a score is what its query adds, ...", "query_bias", "int q_index, int kv_origin",
                   hoisted_.bias.query) +
          function("... what its key adds ...", "key_bias", "int kv_index, int kv_origin", hoisted_.bias.key) +
-         function("... what the difference of their positions, kv_index - q_index, adds ...", "diagonal_bias",
-                  "int difference", hoisted_.bias.diagonal, kDiagonalScope) +
-         function("... and what is left for the score itself, to which that of its diagonal is added.", "score_bias",
+         (has_diagonal() ? function("... what the difference of their positions, kv_index - q_index, adds ...",
+                                    "diagonal_bias", "int difference", hoisted_.bias.diagonal, kDiagonalScope)
+                         : "") +
+         function("... and what both do together, to which that of its diagonal is added.", "score_bias",
                   "const QueryTerms& row, const KeyTerms& key, int q_index, int kv_index, float diagonal", score) +
          "\n";
 }

@@ -127,6 +127,7 @@ std::string emit_backward(const KernelPlan& plan) {
       "#include \"config.cuh\"\n#include \"input_{0}.cuh\"\n\nusing Number = {0};\n", is_f16 ? "f16" : "bf16");
   const BackwardBias bias(plan.config, program);
   choices["backward/bias.cuh"] = bias.emit();
+  if (bias.has_diagonal()) choices["backward/diagonals.cuh"] = include_line("backward/diagonals_of_bias.cuh");
   const bool has_sums = adds_to_queries(plan);
   if (has_exact_sums(plan)) choices["backward/round_sums.cuh"] = bias.emit_round_sums();
   if (has_sums) choices["backward/factor_sums.cuh"] = bias.emit_factor_sums();

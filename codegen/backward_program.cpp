@@ -6,6 +6,7 @@
 
 #include "codegen/addends.hpp"
 #include "codegen/gradients.hpp"
+#include "codegen/index_algebra.hpp"
 #include "codegen/inputs.hpp"
 #include "codegen/mask.hpp"
 #include "codegen/ranges.hpp"
@@ -54,7 +55,7 @@ class Lowerer {
     causal_ = config_.causal || is_causal(program_.visible);
     program_.bias = split_sides(simple(sum_));
     for (TermPlan& term : program_.terms)
-      if (term.lowering == Lowering::registers) explain_sides(term, split_sides(simple(term.expression)));
+      if (term.lowering == Lowering::registers) explain_sides(term);
     for (const InputSpec& input : gradient_names(config_).inputs)
       if (reads(sum_, input.name)) program_.gradients.push_back(gradient_of(input));
     return std::move(program_);
@@ -83,15 +84,16 @@ class Lowerer {
 
   [[nodiscard]] Expr simple(const Expr& expr) const { return write_out_dots(simplify(expr, causal_)); }
 
-  static void explain_sides(TermPlan& term, const BiasSides& sides) {
-    if (!is_zero(sides.score)) return;
-    if (!is_zero(sides.diagonal)) {
+  void explain_sides(TermPlan& term) const {
+    const Expr value = simple(term.expression);
+    const BiasSides alone = split_sides(value);
+    if (is_zero(alone.score) && is_zero(alone.diagonal)) {
+      term.lowering = Lowering::key_column;
+      term.reason = "the key's part is added to its scores, the query's to what is subtracted for the log-sum-exp";
+    } else if (!is_zero(program_.bias.diagonal) && constant_on_diagonals(value)) {
       term.lowering = Lowering::diagonal;
       term.reason = "one number a diagonal of each tile, read from shared memory for each score";
-      return;
     }
-    term.lowering = Lowering::key_column;
-    term.reason = "the key's part is added to its scores, the query's to what is subtracted for the log-sum-exp";
   }
 
   void add(const Expr& addend) { sum_ = is_zero(sum_) ? addend : sum_ + addend; }

@@ -1,5 +1,6 @@
 #include "codegen/backward_sides.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -27,6 +28,8 @@ BiasSides split_sides(const Expr& bias) {
   BiasSides sides;
   std::vector<Addend> addends;
   collect_addends(bias, false, addends);
+  const bool has_diagonal =
+      std::ranges::any_of(addends, [](const Addend& addend) { return is_worth_a_diagonal(addend.value()); });
   for (const Addend& addend : addends) {
     const Expr value = addend.value();
     const Dependence varies = dependence(value);
@@ -35,7 +38,7 @@ BiasSides split_sides(const Expr& bias) {
     } else if (is_linear_in_keys(value)) {
       add(sides.query, substitute(strip_names(value), Op::kv_index, kv_origin()));
       add(sides.key, simplify(*kv_slope(value), false) * (bias::kv_index() - kv_origin()));
-    } else if (is_worth_a_diagonal(value)) {
+    } else if (has_diagonal && constant_on_diagonals(value)) {
       add(sides.diagonal, value);
     } else {
       add(varies.key_only() ? sides.key : sides.score, value);

@@ -218,7 +218,7 @@ void add_run(CLI::App& app) {
       ->group(kGroup);
   verb->add_flag(
       "--check", options->check,
-      "against float64 on the CPU; fails beyond 1.5 times the rounding error, gradients beyond about 4 times what "
+      "against float64 on the CPU; fails beyond 1.5 times the rounding error, gradients beyond about twice what "
       "16 bits cost");
   verb->add_option("-o,--output", options->output, "file for the output, or for the gradients")
       ->type_name("FILE.npy|FILE.npz")

@@ -15,7 +15,6 @@ __device__ __forceinline__ KeyTerms key_terms(const Parameters&, const Block&, i
 
 constexpr bool kHasKeyBias = false;
 constexpr bool kHasScoreBias = false;
-constexpr bool kHasDiagonalBias = false;
 
 // The bias of a score is what its query adds, with positions counted from some key nearby ...
 __device__ __forceinline__ float query_bias(const Parameters&, const Block&, const HeadTerms&, int /*q_index*/,
@@ -27,11 +26,7 @@ __device__ __forceinline__ float key_bias(const Parameters&, const Block&, const
                                           int /*kv_origin*/) {
   return 0.0f;
 }
-// ... what the difference of their positions, kv_index - q_index, adds ...
-__device__ __forceinline__ float diagonal_bias(const Parameters&, const Block&, const HeadTerms&, int /*difference*/) {
-  return 0.0f;
-}
-// ... and what is left for the score itself, to which that of its diagonal is added.
+// ... and what both do together, to which that of its diagonal is added.
 __device__ __forceinline__ float score_bias(const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
                                             const KeyTerms&, int /*q_index*/, int /*kv_index*/, float /*diagonal*/) {
   return 0.0f;

@@ -218,15 +218,17 @@ TEST_CASE("explain tells what each pass writes") {
               "        328 bytes of workspace for each query and head\n") != std::string::npos);
 }
 
-TEST_CASE("what scores add to a table is summed up along diagonals where its index is the same there") {
-  const auto sums_up = [](const Expr& bias, std::vector<std::string> gradients = {}) {
-    return emit(plan(backward(bias, std::move(gradients)))).text.find("addends.sum_up") != std::string::npos;
+TEST_CASE("what scores add to a table is summed up along diagonals") {
+  const auto sums_up = [](const std::string& with, const Expr& bias, std::vector<std::string> gradients = {}) {
+    return emit(plan(backward(bias, std::move(gradients)))).text.find(with + " addends;\n") != std::string::npos;
   };
-  CHECK(sums_up(bias::t5_relative_position()));
-  CHECK(sums_up(bias::alibi() + bias::relative_position(16)));
-  CHECK_FALSE(sums_up(bias::t5_relative_position(), {"q"}));
-  CHECK_FALSE(sums_up(bias::window_relative_position(8, 8)));
-  CHECK_FALSE(sums_up(bias::alibi()));
+  CHECK(sums_up("DiagonalAddends", bias::t5_relative_position()));
+  CHECK(sums_up("DiagonalAddends", bias::alibi() + bias::relative_position(16)));
+  CHECK_FALSE(sums_up("DiagonalAddends", bias::t5_relative_position(), {"q"}));
+  CHECK_FALSE(sums_up("DiagonalAddends", bias::window_relative_position(8, 8)));
+  CHECK(sums_up("WalkedAddends<QueryTerms>", bias::window_relative_position(8, 8)));
+  CHECK_FALSE(sums_up("DiagonalAddends", bias::alibi()));
+  CHECK_FALSE(sums_up("WalkedAddends<QueryTerms>", bias::alibi()));
 }
 
 namespace codegen {
@@ -247,6 +249,19 @@ TEST_CASE("what a bias has of queries or of keys alone is computed for these") {
   CHECK(to_string(both.bias.query) == "query_input(a)");
   CHECK(to_string(both.bias.key) == "key_input(b)");
   CHECK(to_string(both.bias.score) == "query_input(c) * key_input(d)");
+}
+
+TEST_CASE("what is constant on diagonals and takes some instructions is computed once for each") {
+  const BackwardProgram buckets = lower_backward(backward(bias::t5_relative_position()));
+  CHECK(is_zero(buckets.bias.score));
+  CHECK_FALSE(is_zero(buckets.bias.diagonal));
+  CHECK(buckets.terms.front().lowering == Lowering::diagonal);
+  const BackwardProgram both = lower_backward(backward(bias::relative_position(16) + bias::alibi()));
+  CHECK(is_zero(both.bias.score));
+  CHECK(both.terms.back().lowering == Lowering::diagonal);  // not worth it alone
+  const BackwardProgram others = lower_backward(backward(bias::window_relative_position(8, 8)));
+  CHECK(is_zero(others.bias.diagonal));
+  CHECK_FALSE(is_zero(others.bias.score));
 }
 
 TEST_CASE("what is the same for all keys of a query has no gradient") {

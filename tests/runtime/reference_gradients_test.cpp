@@ -384,6 +384,23 @@ TEST_CASE("gradients are the same on every run and for any strides") {
   }));
 }
 
+TEST_CASE("gradients that vanish beside the output suffer from its rounding") {
+  Problem problem = two_keys();
+  problem.config.bias = dense(DType::f32);
+  problem.inputs["bias"] = {.array = {{1, 2}, {0, 20}}};
+  const Gradients exact = problem.gradients();
+  const FilledTensor d_q = tensor_of(exact.q, DType::f32);
+  const auto errors = problem.with_tensors([&](const TensorView& q, const TensorView& k, const TensorView& v,
+                                               const TensorView& dout, const reference::Inputs& inputs) {
+    return reference::gradient_errors(problem.config, q, k, v, inputs, problem.softmax_scale, dout, {{"q", d_q}});
+  });
+  // The mean of dP is dout . out, which is 4, of which f16 keeps 11 bits; what it is subtracted from is nearly the
+  // same.
+  CHECK(std::abs(exact.q.numbers[0]) < 1e-7);
+  CHECK(errors.front().inevitable > 0x1p-12);
+  CHECK(errors.front().inevitable < 4 * std::log(3.0) * 0x1p-11);
+}
+
 TEST_CASE("errors of gradients are counted in what 16 bits cost") {
   Problem problem = two_keys();
   problem.config.bias = dense(DType::f32);
