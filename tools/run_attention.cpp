@@ -10,9 +10,11 @@
 namespace flashbias::tools {
 
 double tera_operations(const AttentionConfig& config, const Shape& shape) {
-  const auto scores = static_cast<double>(shape.batch * shape.heads) * static_cast<double>(shape.seqlen_q) *
-                      static_cast<double>(shape.seqlen_k);
-  return 2e-12 * scores * (config.head_dim + config.head_dim_v) * (config.causal ? 0.5 : 1.0);
+  const auto rows = static_cast<double>(shape.seqlen_q);
+  const auto columns = static_cast<double>(shape.seqlen_k);
+  const double triangle = std::min(rows, columns) * std::min(rows, columns) / 2;  // the last query sees all keys
+  const double of_head = !config.causal ? rows * columns : rows > columns ? triangle : rows * columns - triangle;
+  return 2e-12 * static_cast<double>(shape.batch * shape.heads) * of_head * (config.head_dim + config.head_dim_v);
 }
 
 namespace {
