@@ -86,7 +86,10 @@ std::string BackwardBias::add_to_entry(const InputSpec& table, const std::string
 }
 
 /// Their layout (templates/backward/diagonal_addends.cuh and walked_addends.cuh).
-int BackwardBias::rows_of_addends() const { return !summed_read_ ? 0 : summed_read_->difference ? 8 : 16; }
+int BackwardBias::rows_of_addends() const {
+  if (!summed_read_) return 0;
+  return summed_read_->difference ? 8 : 16;
+}
 
 int BackwardBias::words_beside_addends() const {
   constexpr int kRows = 16;
@@ -97,11 +100,10 @@ int BackwardBias::words_beside_addends() const {
 
 void BackwardBias::sum_up_diagonals(ScoreGradientsText& text) const {
   const Emitted& gradient = gradients_[summed_read_->gradient];
-  const std::string add = add_to_entry(gradient.input, "entry", "sum");
   text.members = fmt::format(
       "\n__device__ __forceinline__ auto add_to_entry(const Parameters& p, const Block& block) const {{\n"
       "return [&](int entry, float sum) {{ {} }};\n}}\n",
-      add);
+      add_to_entry(gradient.input, "entry", "sum"));
   text.initializers = ", addends(shared.addends)";
   text.put = with_value(gradient.values[summed_read_->value], [&](const std::string& value) {
     return fmt::format("addends.put(tile, column, slot, d_bias == 0.0f ? 0.0f : d_bias * ({}));\n", value);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include "flashbias/reference.hpp"
@@ -45,7 +46,8 @@ void add_scaled(std::span<double> to, double factor, std::span<const double> fro
 /// What a row's numbers are multiplied with, one after another.
 class RowShaking {
  public:
-  RowShaking(const Shaking& shaking, std::int64_t row) : random_(shaking.seed + static_cast<std::uint64_t>(row) * kRows) {
+  RowShaking(const Shaking& shaking, std::int64_t row)
+      : random_(shaking.seed + static_cast<std::uint64_t>(row) * kRows) {
     const double half_unit = shaking.dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
     change_ = std::uniform_real_distribution<>(1 - half_unit, 1 + half_unit);
   }
@@ -186,8 +188,8 @@ Gradients gradients(const AttentionConfig& config, const TensorView& q, const Te
   return solve(config, q, k, v, bias_inputs, softmax_scale, dout, inputs_of_interest, std::nullopt);
 }
 
-Gradients shaken_gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k,
-                           const TensorView& v, const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
+Gradients shaken_gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k, const TensorView& v,
+                           const Inputs& bias_inputs, double softmax_scale, const TensorView& dout,
                            const std::vector<std::string>& inputs_of_interest, const Shaking& shaking) {
   return solve(config, q, k, v, bias_inputs, softmax_scale, dout, inputs_of_interest, shaking);
 }

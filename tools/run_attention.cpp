@@ -13,7 +13,8 @@ double tera_operations(const AttentionConfig& config, const Shape& shape) {
   const auto rows = static_cast<double>(shape.seqlen_q);
   const auto columns = static_cast<double>(shape.seqlen_k);
   const double triangle = std::min(rows, columns) * std::min(rows, columns) / 2;  // the last query sees all keys
-  const double of_head = !config.causal ? rows * columns : rows > columns ? triangle : rows * columns - triangle;
+  double of_head = rows * columns;
+  if (config.causal) of_head = rows > columns ? triangle : of_head - triangle;
   return 2e-12 * static_cast<double>(shape.batch * shape.heads) * of_head * (config.head_dim + config.head_dim_v);
 }
 

@@ -9,8 +9,8 @@
 /// One attention call on the GPU: computed, timed, checked.
 namespace flashbias::tools {
 
-/// In 10^12: of the two matrix products of the forward pass, for the scores below the diagonal of a causal mask: half of
-/// them where there are as many queries as keys.
+/// In 10^12: of the two matrix products of the forward pass, for the scores below the diagonal of a causal mask: half
+/// of them where there are as many queries as keys.
 [[nodiscard]] double tera_operations(const AttentionConfig& config, const Shape& shape);
 
 struct AttentionRun {

@@ -97,9 +97,9 @@ struct ErrorReport {
 struct GradientError {
   std::string name;  ///< q, k, v or an input of the bias
   double error = 0;  ///< ||gradient - exact||
-  /// What 16 bits cost whoever computes it: that of rounding the exact gradient to the dtype of q, or of changes of dout
-  /// and out that are as small as their rounding, whichever is larger. What is a small rest of large terms suffers most:
-  /// gradients of scores near P = 1, sums over them that vanish.
+  /// What 16 bits cost whoever computes it: that of rounding the exact gradient to the dtype of q, or of changes of
+  /// dout and out that are as small as their rounding, whichever is larger. What is a small rest of large terms suffers
+  /// most: gradients of scores near P = 1, sums over them that vanish.
   double inevitable = 0;
   std::int64_t numbers = 0;  ///< of the gradient
   [[nodiscard]] double ratio() const { return inevitable > 0 ? error / inevitable : error; }
