@@ -20,6 +20,11 @@ struct HopperFactors {
   bool join_operands = false;  ///< BackwardPass::joins_factors
 };
 
+/// Parameters of what is emitted for one score.
+inline constexpr const char* kScoreParameters =
+    "const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int "
+    "q_index, int kv_index";
+
 struct ScoreGradientsText;
 
 /// What a score's bias is and what its gradient adds to.

@@ -9,9 +9,7 @@
 namespace flashbias::codegen {
 namespace {
 
-constexpr const char* kAddParameters =
-    "(float d_bias, float probability, const Parameters& p, const Block& block, const HeadTerms& head, const "
-    "QueryTerms& row, const KeyTerms& key, int q_index, int kv_index)";
+std::string add_parameters() { return fmt::format("(float d_bias, float probability, {})", kScoreParameters); }
 
 constexpr const char* kNothing =
     "struct {} {{\n__device__ void add{} {{}}\n__device__ void write(const Parameters& p, const Block& block, int {}, "
@@ -64,13 +62,13 @@ std::string BackwardBias::query_gradients() const {
                              "{2}.add(block.batch, block.head, q_index, c, sum);\n}}\n",
                              name, input.dims, gradient_of(name));
   }
-  if (members.empty()) return fmt::format(kNothing, "QueryGradients", kAddParameters, "q_index");
+  if (members.empty()) return fmt::format(kNothing, "QueryGradients", add_parameters(), "q_index");
   return fmt::format(
       "// What is summed up over the keys of a query.\nstruct QueryGradients {{\nfloat excess = 0.0f;\n{}\n"
       "__device__ __forceinline__ void add{} {{\nexcess += d_bias;\n{}}}\n__device__ __forceinline__ void "
       "write(const Parameters& p, const Block& block, int q_index, bool valid) {{\nexcess = sum_of_row(excess);\n"
       "{}}}\n}};\n\n",
-      members, kAddParameters, addends.text(), write);
+      members, add_parameters(), addends.text(), write);
 }
 
 std::string BackwardBias::key_gradients() const {
@@ -89,12 +87,12 @@ std::string BackwardBias::key_gradients() const {
         "if (valid && threadIdx.x % 4 == 0) {2}.add(block.batch, block.head, kv_index, c, sum);\n}}\n",
         input.name, input.dims, gradient_of(input.name));
   }
-  if (members.empty()) return fmt::format(kNothing, "KeyGradients", kAddParameters, "kv_index");
+  if (members.empty()) return fmt::format(kNothing, "KeyGradients", add_parameters(), "kv_index");
   return fmt::format(
       "// What is summed up over the queries of a key.\nstruct KeyGradients {{\n{}\n__device__ __forceinline__ void "
       "add{} {{\n{}}}\n__device__ __forceinline__ void write(const Parameters& p, const Block& block, int kv_index, "
       "bool valid) {{\n{}}}\n}};\n\n",
-      members, kAddParameters, addends.text(), write);
+      members, add_parameters(), addends.text(), write);
 }
 
 std::string BackwardBias::emit_round_sums() const {

@@ -9,10 +9,7 @@ namespace {
 /// Tables whose gradients a thread block adds up on its own, before it adds them to those of the others.
 constexpr int kMaxEntriesInSharedMemory = 4096;
 
-constexpr const char* kScore =
-    "const Parameters& p, const Block& block, const HeadTerms& head, const QueryTerms& row, const KeyTerms& key, int "
-    "q_index, int kv_index";
-constexpr const char* kScores =
+constexpr const char* kScoresParameters =
     "const Parameters& p, const Block& block, const HeadTerms& head, const ColumnTerms<KeyTerms>& keys, int "
     "first_column, int q_start, int kv_start";
 
@@ -60,9 +57,9 @@ struct ScoreGradientsText {
         "__device__ __forceinline__ void finish(const Parameters& p, const Block& block) {{\n{finish}}}\n"
         "__device__ __forceinline__ void write(const Parameters& p, const Block& block) {{\n{write}}}\n}};\n\n",
         fmt::arg("storage", storage), fmt::arg("clear", clear), fmt::arg("members", members),
-        fmt::arg("initializers", initializers), fmt::arg("keep_row", keep_row), fmt::arg("scores", kScores),
-        fmt::arg("score", kScore), fmt::arg("add", add), fmt::arg("put", put), fmt::arg("add_diagonals", add_diagonals),
-        fmt::arg("finish", finish), fmt::arg("write", write));
+        fmt::arg("initializers", initializers), fmt::arg("keep_row", keep_row), fmt::arg("scores", kScoresParameters),
+        fmt::arg("score", kScoreParameters), fmt::arg("add", add), fmt::arg("put", put),
+        fmt::arg("add_diagonals", add_diagonals), fmt::arg("finish", finish), fmt::arg("write", write));
   }
 };
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,7 @@ struct Shaking {
 };
 
 /// `gradients` of a shaken dout, with sum_j P dP taken from it and a shaken output: as far off as whoever gets both in
-/// 16 bits may be.
+/// 16 bits may be. In reference_gradients.cpp, whose solver it shares.
 [[nodiscard]] Gradients shaken_gradients(const AttentionConfig& config, const TensorView& q, const TensorView& k,
                                          const TensorView& v, const Inputs& bias_inputs, double softmax_scale,
                                          const TensorView& dout, const std::vector<std::string>& inputs_of_interest,

@@ -8,32 +8,32 @@
 struct DiagonalAddends {
   static_assert(kRowTiles == 1, "a warp has 16 rows");
   static constexpr int kRows = 8;
-  static constexpr int kColumns = kColumnsAtOnce + kRows;  // those of the lower row, then 8 more of the upper
+  static constexpr int kColumns = kColumnsAtOnce + kRows;  // of the second row; the first is 8 columns further
 
   struct Storage {
     alignas(8) float values[kWarps][kRows][kColumns];
   };
 
   Storage& storage;
-  float upper[2];       // of columns of the upper row
-  float lower[2] = {};  // of columns 8 before
-  float finished[2];    // sums of both rows
+  float of_first_row[2];
+  float carried[2] = {};  // of the first row, from the tile before: on one diagonal with the second row's
+  float sums[2];
 
   __device__ explicit DiagonalAddends(Storage& shared) : storage(shared) {}
 
   // In the order of tiles of 8 columns, of the lane's two columns in each, and of its two rows.
   __device__ __forceinline__ void put(int tile, int column, int slot, float value) {
     if (slot == 0) {
-      upper[column] = value;
+      of_first_row[column] = value;
       return;
     }
-    finished[column] = lower[column] + value;
-    lower[column] = upper[column];
+    sums[column] = carried[column] + value;
+    carried[column] = of_first_row[column];
     if (column == 0) return;
-    store(tile, finished);
+    store(tile, sums);
     if (tile + 1 < kColumnsAtOnce / 8) return;
-    store(tile + 1, lower);
-    lower[0] = lower[1] = 0.0f;
+    store(tile + 1, carried);
+    carried[0] = carried[1] = 0.0f;
   }
   // Calls add(diagonal, sum) by all lanes together, a diagonal being its column less its row; those beyond the last
   // have the sum 0.
@@ -56,9 +56,9 @@ struct DiagonalAddends {
   }
 
  private:
-  __device__ __forceinline__ void store(int tile, const float (&sums)[2]) {
+  __device__ __forceinline__ void store(int tile, const float (&of_columns)[2]) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     float* to = &storage.values[threadIdx.x / 32][lane / 4][tile * 8 + lane % 4 * 2];
-    *reinterpret_cast<float2*>(to) = {sums[0], sums[1]};
+    *reinterpret_cast<float2*>(to) = {of_columns[0], of_columns[1]};
   }
 };

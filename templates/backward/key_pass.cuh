@@ -68,12 +68,13 @@ struct KeyPass {
     shared.columns[stage].load_queries(p, block.batch, block.head, block.q_start);
     commit_copies();
   }
-  // All threads describe the diagonals of a tile, and this one perhaps one of its columns.
+  // All threads describe the diagonals of a tile.
   __device__ __forceinline__ void describe_diagonals(const Block& block, const HeadTerms& head, int stage) {
     const int thread = static_cast<int>(threadIdx.x);
     shared.diagonals[stage].store(DiagonalsOfThread(p, block, head, thread, keys.kv_start, block.q_start + kBlockQ - 1),
                                   thread);
   }
+  // Whether this thread describes one of the columns of a tile.
   static __device__ __forceinline__ bool describes_column() { return threadIdx.x < kBlockQ; }
   __device__ __forceinline__ void describe_column(const Block& block, const HeadTerms& head,
                                                   const QueryStatistics& statistics, int stage) {
