@@ -13,16 +13,6 @@
 namespace flashbias::codegen {
 namespace {
 
-/// For each gradient its components, then {coefficient, index} of each read of a table.
-std::vector<Expr> derivatives_of(const InputGradient& gradient) {
-  std::vector<Expr> values = gradient.components;
-  for (const TableRead& read : gradient.reads) {
-    values.push_back(read.coefficient);
-    values.push_back(read.index);
-  }
-  return values;
-}
-
 /// An expression that is constant on diagonals, by kv_index - q_index.
 const CudaScope kDiagonalScope{.q_index = "0", .kv_index = "difference", .pairs_are_read_ahead = false};
 
@@ -42,38 +32,47 @@ std::string terms_text(const char* type, const char* function, const char* comme
 
 BackwardBias::BackwardBias(const AttentionConfig& config, const BackwardProgram& program)
     : expression_(config.bias),
-      summed_read_(find_summed_read(program)),
       factors_(program.factors),
       wanted_(gradient_names(config).inputs),
       sees_a_range_(program.visible.is_bounded()),
       has_exact_sums_(config.deterministic && !wanted_.empty()) {
+  // Of each gradient its components, then {coefficient, index} of each read of a table.
   std::vector<Expr> derivatives;
-  for (std::size_t i = 0; i < program.gradients.size(); ++i) {
-    std::vector<Expr> values = derivatives_of(program.gradients[i]);
-    if (summed_read_ && summed_read_->difference && summed_read_->gradient == i)
-      values[summed_read_->value + 1] = Expr();
-    derivatives.insert(derivatives.end(), values.begin(), values.end());
+  for (const InputGradient& gradient : program.gradients) {
+    derivatives.insert(derivatives.end(), gradient.components.begin(), gradient.components.end());
+    for (const TableRead& read : gradient.reads) {
+      derivatives.push_back(read.coefficient);
+      derivatives.push_back(is_as_typed(along_of(read.index)) ? Expr() : read.index);
+    }
   }
   hoisted_ = hoist(program.bias, derivatives);
   auto next = hoisted_.values.begin();
   for (const InputGradient& gradient : program.gradients) {
-    const auto count = static_cast<std::ptrdiff_t>(derivatives_of(gradient).size());
-    gradients_.push_back({gradient.input, {next, next + count}});
-    next += count;
+    Emitted& emitted = gradients_.emplace_back();
+    emitted.input = gradient.input;
+    for (std::size_t i = 0; i < gradient.components.size(); ++i) emitted.components.push_back(*next++);
+    for (const TableRead& read : gradient.reads) {
+      const Along along = along_of(read.index);
+      const Expr& coefficient = *next++;
+      const Expr& index = *next++;
+      emitted.reads.push_back({.coefficient = coefficient,
+                               .index = is_as_typed(along) ? read.index : index,
+                               .along = along,
+                               .sum = fmt::format("sum{}_of_{}", emitted.reads.size(), gradient.input.name)});
+    }
   }
 }
 
-std::optional<BackwardBias::SummedRead> BackwardBias::find_summed_read(const BackwardProgram& program) {
-  std::optional<SummedRead> first;
-  for (std::size_t i = 0; i < program.gradients.size(); ++i) {
-    const std::vector<TableRead>& reads = program.gradients[i].reads;
-    for (std::size_t j = 0; j < reads.size(); ++j) {
-      const Expr& index = reads[j].index;
-      if (constant_on_diagonals(index)) return SummedRead{.gradient = i, .value = 2 * j, .difference = index};
-      if (!first) first = SummedRead{.gradient = i, .value = 2 * j, .difference = {}};
-    }
-  }
-  return first;
+BackwardBias::Along BackwardBias::along_of(const Expr& index) {
+  if (dependence(index).query_only()) return Along::row;
+  if (dependence(index).key_only()) return Along::column;
+  return constant_on_diagonals(index) ? Along::diagonal : Along::runs;
+}
+
+bool BackwardBias::has_read(Along along) const {
+  return std::ranges::any_of(gradients_, [=](const Emitted& gradient) {
+    return std::ranges::find(gradient.reads, along, &SummedRead::along) != gradient.reads.end();
+  });
 }
 
 std::string BackwardBias::bias() const {
@@ -109,12 +108,12 @@ std::string BackwardBias::includes() const {
   };
   std::string text = function_includes(expression_) + include_line("backward/terms.cuh") + include_line("block.cuh") +
                      include_line("ptx.cuh");  // kInfinity
-  if (summed_read_)
-    text += summed_read_->difference
-                ? include_line("backward/diagonal_addends.cuh") + include_line("backward/entry_sum.cuh")
-                : include_line("backward/walked_addends.cuh");
+  if (has_read(Along::diagonal)) text += include_line("backward/diagonal_addends.cuh");
+  if (has_read(Along::runs)) text += include_line("backward/walked_addends.cuh");
+  if (has_read(Along::column)) text += include_line("backward/column_sums.cuh");
+  if (has_read(Along::diagonal) || has_read(Along::column)) text += include_line("backward/entry_sum.cuh");
   if (has_exact_sums_) text += include_line("backward/exact_gradient.cuh");
-  if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar))
+  if (has_gradient_of(Op::query_input) || has_gradient_of(Op::head_scalar) || has_read(Along::row))
     text += include_line("backward/sum_over_keys.cuh");
   if (has_gradient_of(Op::head_scalar)) text += include_line("backward/sum_of_warp.cuh");
   if (has_gradient_of(Op::key_input)) text += include_line("backward/sum_of_row.cuh");

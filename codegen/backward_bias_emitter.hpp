@@ -1,7 +1,6 @@
 #pragma once
 
-#include <cstddef>
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -56,39 +55,48 @@ class BackwardBias {
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
-  /// An input's gradient in terms of what is computed ahead: for each component {derivative}, for each read of a table
-  /// {coefficient, index}.
+  /// What scores add to an entry of a table is summed up first where the index stays the same.
+  enum class Along : std::uint8_t {
+    row,       ///< it is the query's, as typed
+    column,    ///< the key's
+    diagonal,  ///< it depends on kv_index - q_index alone, as typed
+    runs       ///< it changes along diagonals, maybe seldom
+  };
+  [[nodiscard]] static Along along_of(const Expr& index);
+  [[nodiscard]] static bool is_as_typed(Along along) { return along == Along::row || along == Along::diagonal; }
+  struct SummedRead {
+    Expr coefficient;
+    Expr index;
+    Along along;
+    std::string sum;  ///< the name of what is kept of an entry's sum
+  };
+  /// An input's gradient in terms of what is computed ahead.
   struct Emitted {
     InputSpec input;
-    std::vector<Expr> values;
+    std::vector<Expr> components;
+    std::vector<SummedRead> reads;
   };
-  /// A read of a table whose addends are summed up along diagonals: the first whose index is constant on them, or else
-  /// the first of all.
-  struct SummedRead {
-    std::size_t gradient = 0;
-    std::size_t value = 0;           ///< its coefficient's place among the values of that, before its index
-    std::optional<Expr> difference;  ///< the index where it is constant on diagonals: of q_index and kv_index alone
-  };
-  [[nodiscard]] static std::optional<SummedRead> find_summed_read(const BackwardProgram& program);
+  [[nodiscard]] bool has_read(Along along) const;
   [[nodiscard]] std::string includes() const;
   [[nodiscard]] std::string bias() const;
   [[nodiscard]] std::string query_gradients() const;
   [[nodiscard]] std::string key_gradients() const;
   [[nodiscard]] std::string score_gradients() const;
-  void sum_up_diagonals(ScoreGradientsText& text) const;
+  void sum_up(const Emitted& table, ScoreGradientsText& text) const;
+  [[nodiscard]] static std::string sums_of(const InputSpec& table, const SummedRead& read);
   [[nodiscard]] std::string add_with_keys(const HopperFactors& form) const;
   [[nodiscard]] std::string query_factor_shares(const HopperFactors& form) const;
   [[nodiscard]] bool is_wanted(const std::string& input) const;
   [[nodiscard]] bool wants_factors() const;
   /// What addends of its gradient go to.
   [[nodiscard]] std::string gradient_of(const std::string& input) const;
-  [[nodiscard]] bool adds_in_shared_memory(const InputSpec& table) const;
-  [[nodiscard]] std::string add_to_entry(const InputSpec& table, const std::string& entry,
-                                         const std::string& addend) const;
+  [[nodiscard]] static bool is_of_scores(const Emitted& gradient);
+  [[nodiscard]] bool adds_in_shared_memory(const Emitted& gradient) const;
+  [[nodiscard]] std::string add_to_entry(const Emitted& table) const;
+  [[nodiscard]] std::string add_row_to_entry(const InputSpec& table, const SummedRead& read) const;
 
   Expr expression_;
-  std::optional<SummedRead> summed_read_;
-  HoistedScores hoisted_;  ///< without an index that is constant on diagonals
+  HoistedScores hoisted_;  ///< without indices as typed
   std::vector<Emitted> gradients_;
   std::vector<FactorTerm> factors_;
   std::vector<InputSpec> wanted_;

@@ -43,14 +43,21 @@ std::string BackwardBias::query_gradients() const {
   std::string write;
   for (const Emitted& gradient : gradients_) {
     const InputSpec& input = gradient.input;
-    const std::vector<Expr>& values = gradient.values;
+    const std::string& name = input.name;
+    for (const SummedRead& read : gradient.reads) {
+      if (read.along != Along::row) continue;
+      members += fmt::format("SumOverKeys {};\n", read.sum);
+      addends.add(read.coefficient, fmt::format("{}.add(d_bias, probability, {{}});\n", read.sum));
+      write +=
+          fmt::format("{{\nconst float sum = {}.of_row(excess);\nif (valid && threadIdx.x % 4 == 0) {{\n{}}}\n}}\n",
+                      read.sum, add_row_to_entry(input, read));
+    }
     const bool is_scalar = input.kind == Op::head_scalar;
     if (!is_scalar && input.kind != Op::query_input) continue;
-    const std::string& name = input.name;
     members += fmt::format("SumOverKeys {}_sum[{}];\n", name, input.dims);
-    for (std::size_t c = 0; c < values.size(); ++c)
-      if (!is_zero(values[c]))
-        addends.add(values[c], fmt::format("{}_sum[{}].add(d_bias, probability, {{}});\n", name, c));
+    for (std::size_t c = 0; c < gradient.components.size(); ++c)
+      if (!is_zero(gradient.components[c]))
+        addends.add(gradient.components[c], fmt::format("{}_sum[{}].add(d_bias, probability, {{}});\n", name, c));
     write += is_scalar ? fmt::format(
                              "{{\nconst float row = {0}_sum[0].of_row(excess);\n"
                              "const float sum = sum_of_warp(valid && threadIdx.x % 4 == 0 ? row : 0.0f);\n"
@@ -77,11 +84,11 @@ std::string BackwardBias::key_gradients() const {
   std::string write;
   for (const Emitted& gradient : gradients_) {
     const InputSpec& input = gradient.input;
-    const std::vector<Expr>& values = gradient.values;
     if (input.kind != Op::key_input) continue;
     members += fmt::format("float {}_sum[{}] = {{}};\n", input.name, input.dims);
-    for (std::size_t c = 0; c < values.size(); ++c)
-      if (!is_zero(values[c])) addends.add(values[c], fmt::format("{}_sum[{}] += d_bias * ({{}});\n", input.name, c));
+    for (std::size_t c = 0; c < gradient.components.size(); ++c)
+      if (!is_zero(gradient.components[c]))
+        addends.add(gradient.components[c], fmt::format("{}_sum[{}] += d_bias * ({{}});\n", input.name, c));
     write += fmt::format(
         "#pragma unroll\nfor (int c = 0; c < {1}; ++c) {{\nconst float sum = sum_of_row({0}_sum[c]);\n"
         "if (valid && threadIdx.x % 4 == 0) {2}.add(block.batch, block.head, kv_index, c, sum);\n}}\n",

@@ -15,32 +15,31 @@ struct DiagonalAddends {
   };
 
   Storage& storage;
-  float of_first_row[2];
-  float carried[2] = {};  // of the first row, from the tile before: on one diagonal with the second row's
-  float sums[2];
 
   __device__ explicit DiagonalAddends(Storage& shared) : storage(shared) {}
 
-  // In the order of tiles of 8 columns, of the lane's two columns in each, and of its two rows.
-  __device__ __forceinline__ void put(int tile, int column, int slot, float value) {
-    if (slot == 0) {
-      of_first_row[column] = value;
-      return;
+  // addend_of(tile, column, slot) is called for all of the lane's scores: two columns of each tile, in two rows.
+  template <class AddendOf>
+  __device__ __forceinline__ void put(const AddendOf& addend_of) {
+    float of_first_row[2] = {};  // from the tile before: on one diagonal with the second row's
+#pragma unroll
+    for (int tile = 0; tile < kColumnsAtOnce / 8; ++tile) {
+      float sums[2];
+#pragma unroll
+      for (int column = 0; column < 2; ++column) {
+        sums[column] = of_first_row[column] + addend_of(tile, column, 1);
+        of_first_row[column] = addend_of(tile, column, 0);
+      }
+      store(tile, sums);
     }
-    sums[column] = carried[column] + value;
-    carried[column] = of_first_row[column];
-    if (column == 0) return;
-    store(tile, sums);
-    if (tile + 1 < kColumnsAtOnce / 8) return;
-    store(tile + 1, carried);
-    carried[0] = carried[1] = 0.0f;
+    store(kColumnsAtOnce / 8, of_first_row);
+    __syncwarp();
   }
   // Calls add(diagonal, sum) by all lanes together, a diagonal being its column less its row; those beyond the last
   // have the sum 0.
   template <class Add>
   __device__ __forceinline__ void sum_up(const Add& add) const {
     const auto& rows = storage.values[threadIdx.x / 32];
-    __syncwarp();
 #pragma unroll 1
     for (int first = 1 - 2 * kRows; first < kColumnsAtOnce; first += 32) {
       const int diagonal = first + static_cast<int>(threadIdx.x) % 32;

@@ -54,12 +54,13 @@ struct ScoreGradients {
   __device__ void keep_row(int /*slot*/, const QueryTerms&) {}
   __device__ void add(float /*d_bias*/, float /*probability*/, const Parameters&, const Block&, const HeadTerms&,
                       const QueryTerms&, const KeyTerms&, int /*q_index*/, int /*kv_index*/) {}
-  // The same for what is summed up along diagonals: of all scores of a warp, one after another ...
-  __device__ void put(float /*d_bias*/, const Parameters&, const Block&, const HeadTerms&, const QueryTerms&,
-                      const KeyTerms&, int /*q_index*/, int /*kv_index*/, int /*tile*/, int /*column*/, int /*slot*/) {}
-  // ... then for all of them; of the warp's first row and column.
-  __device__ void add_diagonals(const Parameters&, const Block&, const HeadTerms&, const ColumnTerms<KeyTerms>&,
-                                int /*first_column*/, int /*q_start*/, int /*kv_start*/) {}
+  // The same of all scores of a warp together, for what is summed up first where an entry stays the same: d_bias(tile,
+  // column, slot) are the gradients of the lane's scores, q_start and kv_start belong to the warp's first row and
+  // column.
+  template <class DBias>
+  __device__ void add_together(const DBias& /*d_bias*/, const Parameters&, const Block&, const HeadTerms&,
+                               const QueryTerms (&/*rows*/)[kRowSlots], const ColumnTerms<KeyTerms>&,
+                               int /*first_column*/, int /*q_start*/, int /*kv_start*/) {}
   // Once there are no more scores, before all threads wait for each other and write.
   __device__ void finish(const Parameters&, const Block&) {}
   __device__ void write(const Parameters&, const Block&) {}

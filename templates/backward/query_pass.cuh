@@ -65,15 +65,15 @@ struct QueryPass {
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[slot]));
           if (masks && hidden[slot].contain(column)) probability = gradient = 0.0f;
           if (!WritesInputs) continue;
-          score_gradients.put(gradient, p, block, head, terms[slot], key, q_index, kv_index, n, c, slot);
           if (gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[slot].add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
           score_gradients.add(gradient, probability, p, block, head, terms[slot], key, q_index, kv_index);
         }
       }
     if constexpr (WritesInputs)
-      score_gradients.add_diagonals(p, block, head, shared.key_terms[stage], first, q_index_of(0) - row_of_slot(0) % 16,
-                                    kv_start + first);
+      score_gradients.add_together(
+          [&](int tile, int column, int slot) { return gradients[slot / 2][tile][slot % 2 * 2 + column]; }, p, block,
+          head, terms, shared.key_terms[stage], first, q_index_of(0) - row_of_slot(0) % 16, kv_start + first);
   }
 
   // A tile of keys comes.

@@ -19,7 +19,6 @@ struct WalkedAddends {
   };
 
   Storage& storage;
-  float before[kRowSlots];  // of the column to the left
 
   __device__ explicit WalkedAddends(Storage& shared) : storage(shared) {}
 
@@ -30,20 +29,22 @@ struct WalkedAddends {
     return storage.row_terms[threadIdx.x / 32][row];
   }
 
-  // In the order of tiles of 8 columns, and of the lane's two columns in each.
-  __device__ __forceinline__ void put(int tile, int column, int slot, float value) {
-    if (column == 0) {
-      before[slot] = value;
-      return;
-    }
-    float* to = &storage.values[threadIdx.x / 32][row_of(slot)][column_of_tile(tile)];
-    *reinterpret_cast<float2*>(to) = {before[slot], value};
+  // addend_of(tile, column, slot) is called for all of the lane's scores: two columns of each tile, in two rows.
+  template <class AddendOf>
+  __device__ __forceinline__ void put(const AddendOf& addend_of) {
+#pragma unroll
+    for (int tile = 0; tile < kColumnsAtOnce / 8; ++tile)
+#pragma unroll
+      for (int slot = 0; slot < kRowSlots; ++slot) {
+        float* to = &storage.values[threadIdx.x / 32][row_of(slot)][column_of_tile(tile)];
+        *reinterpret_cast<float2*>(to) = {addend_of(tile, 0, slot), addend_of(tile, 1, slot)};
+      }
+    __syncwarp();
   }
 
   // Calls add(entry, sum) with what entry_of(row, column) tells of all addends.
   template <class EntryOf, class Add>
   __device__ __forceinline__ void sum_up(const EntryOf& entry_of, const Add& add) const {
-    __syncwarp();
 #pragma unroll 1
     for (int first = 1 - kRows; first < kColumnsAtOnce; first += 32) {
       const int diagonal = first + static_cast<int>(threadIdx.x) % 32;

@@ -218,17 +218,39 @@ TEST_CASE("explain tells what each pass writes") {
               "        328 bytes of workspace for each query and head\n") != std::string::npos);
 }
 
-TEST_CASE("what scores add to a table is summed up along diagonals") {
-  const auto sums_up = [](const std::string& with, const Expr& bias, std::vector<std::string> gradients = {}) {
-    return emit(plan(backward(bias, std::move(gradients)))).text.find(with + " addends;\n") != std::string::npos;
+TEST_CASE("each read of a table is summed up where its index stays the same") {
+  using namespace bias;
+  struct Reads {
+    int along_rows = 0, along_columns = 0, along_diagonals = 0, in_runs = 0;
+    bool operator==(const Reads&) const = default;
   };
-  CHECK(sums_up("DiagonalAddends", bias::t5_relative_position()));
-  CHECK(sums_up("DiagonalAddends", bias::alibi() + bias::relative_position(16)));
-  CHECK_FALSE(sums_up("DiagonalAddends", bias::t5_relative_position(), {"q"}));
-  CHECK_FALSE(sums_up("DiagonalAddends", bias::window_relative_position(8, 8)));
-  CHECK(sums_up("WalkedAddends<QueryTerms>", bias::window_relative_position(8, 8)));
-  CHECK_FALSE(sums_up("DiagonalAddends", bias::alibi()));
-  CHECK_FALSE(sums_up("WalkedAddends<QueryTerms>", bias::alibi()));
+  const auto reads = [](const Expr& bias, std::vector<std::string> gradients = {}) {
+    const std::string text = emit(plan(backward(bias, std::move(gradients)))).text;
+    const auto count = [&](std::string_view part) {
+      int found = 0;
+      for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+      return found;
+    };
+    const int diagonals = count("DiagonalAddends addends(storage.");
+    return Reads{.along_rows = count("SumOverKeys sum"),
+                 .along_columns = count("EntrySum sum") - diagonals,
+                 .along_diagonals = diagonals,
+                 .in_runs = count("WalkedAddends<QueryTerms> addends(storage.")};
+  };
+  const auto far = [](int steps) { return table("far", 40, clamp(kv_index() - q_index(), 0, steps)); };
+  const auto segment = [](const Expr& index) { return table("segment", 8, index % 8); };
+  const Expr tile = table("tile", 64, kv_index() % 8 * 8 + q_index() % 8);
+  CHECK(reads(alibi()) == Reads{});
+  CHECK(reads(t5_relative_position()) == Reads{.along_diagonals = 1});
+  CHECK(reads(alibi() + relative_position(16)) == Reads{.along_diagonals = 1});
+  CHECK(reads(t5_relative_position(), {"q"}) == Reads{});
+  CHECK(reads(window_relative_position(8, 8)) == Reads{.in_runs = 1});
+  CHECK(reads(t5_relative_position() + tile) == Reads{.along_diagonals = 1, .in_runs = 1});
+  CHECK(reads(far(20) * key_input("weight") + 0.5 * far(30)) == Reads{.along_diagonals = 2});
+  CHECK(reads(segment(kv_index())) == Reads{.along_columns = 1});
+  CHECK(reads(segment(q_index())) == Reads{});  // adds the same to all scores of a row
+  CHECK(reads(segment(q_index()) * key_input("weight") + segment(kv_index()) * far(20) + tile) ==
+        Reads{.along_rows = 1, .along_columns = 1, .along_diagonals = 1, .in_runs = 1});
 }
 
 namespace codegen {

@@ -185,6 +185,33 @@ TEST_CASE("gradients of operands alone match float64 under every bias") {
   });
 }
 
+// Indices that are the same along a diagonal, a row or a column, and some that change at each step.
+TEST_CASE("gradients of tables that are read several times match float64") {
+  using namespace bias;
+  const Expr difference = kv_index() - q_position();
+  const Expr step = clamp(difference / 8, -19, 19) + 19;
+  const Expr rest = real(abs(difference) % 8) / 8.0;
+  const Expr interpolated = table("near", 40, step) * (1.0 - rest) + table("near", 40, step + 1) * rest;
+  const Expr phases = table("phase", 49, kv_index() % 7 * 7 + q_index() % 7) * key_input("weight") +
+                      table("phase", 49, q_index() / 16 % 7 * 7 + kv_index() / 16 % 7) * query_input("gate");
+  const Expr segments = table("segment", 8, kv_index() / 20 % 8) * query_input("gate") +
+                        table("segment", 8, q_index() / 20 % 8) * key_input("weight");
+  std::vector<AttentionCase> cases;
+  for (const Expr& expr : {interpolated, phases, segments, interpolated + phases + segments + t5_relative_position()})
+    for (const auto& [main_loop, deterministic] :
+         {std::pair<std::optional<MainLoop>, bool>{}, {MainLoop::portable, false}, {std::nullopt, true}})
+      cases.push_back({.config = {.direction = Direction::backward,
+                                  .head_dim = cases.size() % 2 == 0 ? 32 : 64,
+                                  .bias = expr,
+                                  .causal = cases.size() % 3 == 0,
+                                  .deterministic = deterministic,
+                                  .main_loop = main_loop},
+                       .q_length = 70,
+                       .kv_length = 150,
+                       .inputs_a_head = cases.size() % 2 == 0});
+  check_gradients(cases);
+}
+
 TEST_CASE("gradients of factors match float64 at ranks that one pass serves and that two do") {
   std::vector<AttentionCase> cases;
   for (const int rank : {8, 40, 96, 128})

@@ -103,15 +103,15 @@ struct QueryPass {
           gradient = gradient_of(gradient, probability, gradient_shift(statistics[row]));
           if (Masks && probability == 0.0f) gradient = 0.0f;  // hidden, of whatever numbers
           if (!WritesInputs) continue;
-          score_gradients.put(gradient, p, block, head, terms[row], key, q_index_at(row), kv_index, n, c, row);
           if (gradient == 0.0f) continue;  // where the bias is -infinity, its derivatives may be no numbers
           query_gradients[row].add(gradient, probability, p, block, head, terms[row], key, q_index_at(row), kv_index);
           score_gradients.add(gradient, probability, p, block, head, terms[row], key, q_index_at(row), kv_index);
         }
       }
     if constexpr (WritesInputs)
-      score_gradients.add_diagonals(p, block, head, shared.key_terms[slot], 0, q_index_of(0) - row_of_slot(0) % 16,
-                                    walk.kv_start);
+      score_gradients.add_together([&](int tile, int column, int row) { return gradients[tile][2 * row + column]; }, p,
+                                   block, head, terms, shared.key_terms[slot], 0, q_index_of(0) - row_of_slot(0) % 16,
+                                   walk.kv_start);
   }
 
   __device__ __forceinline__ void pin_sums() {
