@@ -30,10 +30,10 @@ inline void atomicOr(unsigned long long* bits, unsigned long long others) { *bit
 inline int kBlockQ = 0;
 inline int kBlockK = 0;
 
-[[maybe_unused]] inline struct { u32 x; } blockIdx;
+[[maybe_unused]] inline struct { u32 x; } blockIdx, gridDim;
 
 struct Parameters {
-  int heads, q_tiles, q_length, kv_length;
+  int heads, q_tiles, q_length, kv_length, work_items = 0;
   bool causal;
   std::function<int(int)> first_key, end_key;  // of a query
 };

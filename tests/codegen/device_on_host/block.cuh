@@ -1,0 +1,3 @@
+#pragma once
+
+#include "block_of_key_range.cuh"
