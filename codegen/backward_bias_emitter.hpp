@@ -55,15 +55,16 @@ class BackwardBias {
   [[nodiscard]] const std::vector<FactorTerm>& factor_terms() const { return factors_; }
 
  private:
-  /// What scores add to an entry of a table is summed up first where the index stays the same.
+  /// Where the index of a table's read stays the same: there addends are summed up, before they go to an entry.
   enum class Along : std::uint8_t {
-    row,       ///< it is the query's, as typed
-    column,    ///< the key's
-    diagonal,  ///< it depends on kv_index - q_index alone, as typed
-    runs       ///< it changes along diagonals, maybe seldom
+    row,       ///< of the query alone; kept as typed
+    column,    ///< of the key alone
+    diagonal,  ///< of kv_index - q_index alone; kept as typed
+    runs       ///< of both: it changes along diagonals, maybe seldom
   };
   [[nodiscard]] static Along along_of(const Expr& index);
   [[nodiscard]] static bool is_as_typed(Along along) { return along == Along::row || along == Along::diagonal; }
+  /// A read of a table.
   struct SummedRead {
     Expr coefficient;
     Expr index;

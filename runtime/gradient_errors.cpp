@@ -49,7 +49,7 @@ void require_shape_of(const Array& exact, const std::string& name, const TensorV
 
 /// One change of few numbers may by chance change a gradient by little: of them, the mean of many counts.
 std::uint64_t changes_of(const TensorView& dout) {
-  constexpr std::int64_t kNumbers = 4096;
+  constexpr std::int64_t kNumbers = 32768;
   constexpr std::int64_t kMostChanges = 16;
   const std::int64_t numbers = dout.shape[0] * dout.shape[1] * dout.shape[2] * dout.shape[3];
   return static_cast<std::uint64_t>(

@@ -206,6 +206,9 @@ TEST_CASE("gradients of tables that are read several times match float64") {
                                   .causal = cases.size() % 3 == 0,
                                   .deterministic = deterministic,
                                   .main_loop = main_loop},
+                       .batch = 1,
+                       .heads = 2,
+                       .kv_heads = 2,
                        .q_length = 70,
                        .kv_length = 150,
                        .inputs_a_head = cases.size() % 2 == 0});
