@@ -143,7 +143,7 @@ std::string BackwardBias::sums_of(const InputSpec& table, const SummedRead& read
   constexpr const char* kAddToSum = "{sum}.add({entry}, sum, add_to_{table}(p, block));\n";
   switch (read.along) {
     case Along::row:
-      return "";  // query_gradients
+      break;  // query_gradients
     case Along::column:
       return fmt::format("sum_up_columns({}, [&](int column, float sum) {{\n{}{}}});\n", addend, kKeyOfWarp,
                          with_entry(kAddToSum));
